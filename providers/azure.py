@@ -1,0 +1,102 @@
+"""Azure OpenAI (Microsoft Foundry): OpenAI's wire under other addresses, with fewer words and its own errors.
+
+A target's model is the name of a deployment; `like` in the configuration says which model that is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import quote
+
+from providers import openai
+from providers.auth import header
+from providers.base import (
+    Adapter,
+    Answer,
+    ErrorKind,
+    Flow,
+    Job,
+    OutcomeClass,
+    ProviderError,
+    json_error,
+)
+from providers.dialect import As, Dialect, Rule
+
+_API_VERSION = "2025-04-01-preview"  # the first that knows edits, and what Azure's image reference gives
+
+
+def _on_azure(dialect: Dialect) -> Dialect:
+    """The same family of models as Azure serves it."""
+    differs: Mapping[str, Rule] = {
+        "quality": openai.GPT_IMAGE_2.params["quality"],  # xhigh and max are not documented there
+        "output_format": openai.words("output_format", "png", "jpeg"),
+        "user": As("user"),
+        "safety_identifier": As("user"),
+    }
+    params = {name: rule for name, rule in dialect.params.items() if name != "moderation"}
+    return replace(
+        dialect,
+        params={**params, **differs},
+        edit_params={**dialect.edit_params, "background": None},
+        input_types=frozenset({"image/png", "image/jpeg"}),
+    )
+
+
+def _generate(job: Job) -> Flow:
+    if "/openai/v1" in job.base_url:  # the model travels in the body
+        call, root, version = openai.request(job, {"model": job.model}), "", ""
+    else:
+        call, root, version = openai.request(job, {}), f"/openai/deployments/{quote(job.model, safe='')}", _API_VERSION
+    version = job.options.get("api_version", version)
+    query = f"?api-version={quote(version, safe='')}" if version else ""
+    result = openai.result((yield replace(call, path=f"{root}{call.path}{query}")))
+    if not result.images:
+        raise ProviderError(
+            ErrorKind.CONTENT_POLICY,
+            "the backend's content filter left no picture",
+            outcome=OutcomeClass.AMBIGUOUS,  # the pictures were drawn before they were filtered
+        )
+    return result
+
+
+_read_error = json_error(
+    message=("error.message", "message"),
+    code=("error.code", "error.inner_error.code", "error.innererror.code", "code"),
+    type=("error.type",),
+    param=("error.param",),
+    codes={
+        **openai.CODES,
+        "contentFilter": ErrorKind.CONTENT_POLICY,
+        "content_filter": ErrorKind.CONTENT_POLICY,
+        "ResponsibleAIPolicyViolation": ErrorKind.CONTENT_POLICY,
+        "DeploymentNotFound": ErrorKind.UNSUPPORTED,
+        "OperationNotSupported": ErrorKind.UNSUPPORTED,
+        "429": ErrorKind.RATE_LIMITED,
+        "RateLimitReached": ErrorKind.RATE_LIMITED,
+        "EngineOverloaded": ErrorKind.RATE_LIMITED,
+    },
+)
+
+
+def _error(answer: Answer) -> ProviderError:
+    error = _read_error(answer)
+    if error.type == "insufficient_quota":
+        error.kind = ErrorKind.QUOTA
+    # the one refusal that Azure sometimes sends without a code of its own
+    if answer.status == 400 and ("safety system" in error.message or "was filtered" in error.message):
+        error.kind = ErrorKind.CONTENT_POLICY
+    if answer.status == 424:  # a service behind Azure's failed
+        error.kind, error.outcome = ErrorKind.UNAVAILABLE, OutcomeClass.FAILED
+    return error
+
+
+adapter = Adapter(
+    dialects={
+        "gpt-image-1-mini*": _on_azure(openai.GPT_IMAGE_1_MINI),
+        "gpt-image-1*": _on_azure(openai.GPT_IMAGE_1),
+        "*": _on_azure(openai.GPT_IMAGE_2),
+    },
+    auth=header("api-key"),
+    options={"api_version": f"sent as ?api-version=; {_API_VERSION} where the address has no /openai/v1, else none"},
+    generate=_generate,
+    error=_error,
+)

@@ -1,0 +1,41 @@
+"""The one place that names the HTTP library, so that a successor is a one-line move."""
+
+from httpx import (
+    URL,
+    AsyncBaseTransport,
+    AsyncByteStream,
+    AsyncHTTPTransport,
+    Auth,
+    ConnectError,
+    ConnectTimeout,
+    Headers,
+    HTTPError,
+    InvalidURL,
+    Limits,
+    PoolTimeout,
+    ReadError,
+    Request,
+    Response,
+    Timeout,
+    TimeoutException,
+)
+
+__all__ = [
+    "URL",
+    "AsyncBaseTransport",
+    "AsyncByteStream",
+    "AsyncHTTPTransport",
+    "Auth",
+    "ConnectError",
+    "ConnectTimeout",
+    "HTTPError",
+    "Headers",
+    "InvalidURL",
+    "Limits",
+    "PoolTimeout",
+    "ReadError",
+    "Request",
+    "Response",
+    "Timeout",
+    "TimeoutException",
+]
