@@ -1,0 +1,1 @@
+"""The configuration: its schema, its reader, and every mistake told where it stands."""
