@@ -1,0 +1,1 @@
+"""The endpoints, thin, and the reading of request bodies."""

@@ -1,0 +1,125 @@
+"""How much of a body is taken and how long it may need: the limits, and the tap that holds a body to them."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from starlette.requests import ClientDisconnect, Request
+
+from router.config.model import Server
+from router.messages.errors import Refused
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyLimits:
+    """What a body may be. Sizes are bytes, times seconds.
+
+    Args:
+        max_body: the whole body of a form.
+        max_json: a JSON or urlencoded body, which is held in memory while it is read.
+        max_text: one text field of a form.
+        max_all_text: all text fields of a form together.
+        max_image: one picture.
+        max_images: pictures, the mask not counted.
+        max_parts: parts of a form.
+        patience: how long a body may take whatever its size,
+        seconds_per_mib: and how much longer for each MiB that has come.
+        spool_dir: where pictures wait; None for the system's directory of temporary files.
+    """
+
+    max_body: int = 900 * MIB
+    max_json: int = 64 * MIB
+    max_text: int = MIB
+    max_all_text: int = 4 * MIB
+    max_image: int = 50_000_000
+    max_images: int = 16
+    max_parts: int = 256
+    patience: float = 30.0
+    seconds_per_mib: float = 1.0
+    spool_dir: Path | None = None
+
+
+@lru_cache(maxsize=8)
+def limits_of(server: Server) -> BodyLimits:
+    """The limits a config sets."""
+    return BodyLimits(
+        max_body=server.max_body,
+        max_json=server.max_json,
+        max_text=server.max_form_text,
+        max_image=server.max_image,
+        spool_dir=server.spool_dir,
+    )
+
+
+class Intake:
+    """A request's body in pieces, never more than allowed, never later than allowed."""
+
+    def __init__(self, request: Request, limits: BodyLimits, clock: asyncio.Timeout) -> None:
+        self._receive = request.receive
+        self._declared = request.headers.get("content-length", "")
+        self._limits = limits
+        self._clock = clock
+        self._began = (clock.when() or 0.0) - limits.patience
+        self._most = limits.max_body
+        self._taken = 0
+        self._ended = False
+        self._returned: bytes = b""
+
+    def allow(self, most: int) -> None:
+        """Sets the size limit, and refuses a body that says it is larger before any of it is read."""
+        self._most = most
+        if self._declared.isdecimal() and int(self._declared[:20]) > most:
+            raise self._too_large()
+
+    async def piece(self) -> bytes:
+        """The next bytes; none at the end.
+
+        Raises:
+            ClientDisconnect: the client left, and nobody waits for an answer.
+        """
+        if self._returned:
+            returned, self._returned = self._returned, b""
+            return returned
+        while not self._ended:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            data: bytes = message.get("body", b"")
+            self._ended = not message.get("more_body", False)
+            if data:
+                self._count(len(data))
+                return data
+        return b""
+
+    def put_back(self, data: bytes) -> None:
+        """Makes `data` the next piece again."""
+        self._returned = data
+
+    async def whole(self) -> bytes | bytearray:
+        """All that is left, in memory; a body that came in one message is not copied."""
+        first = await self.piece()
+        if self._ended:
+            return first
+        body = bytearray(first)
+        while data := await self.piece():
+            body += data
+        return body
+
+    def _count(self, size: int) -> None:
+        self._taken += size
+        if self._taken > self._most:
+            raise self._too_large()
+        if not self._ended:
+            allowed = self._limits.patience + self._taken / MIB * self._limits.seconds_per_mib
+            self._clock.reschedule(self._began + allowed)
+
+    def _too_large(self) -> Refused:
+        return Refused(
+            413,
+            "request_too_large",
+            f"the body is larger than {self._most} bytes, the most this server takes in this encoding: "
+            "send fewer or smaller pictures, large ones as multipart/form-data",
+        )
