@@ -1,0 +1,1 @@
+"""The wire to a provider: transports, bodies, one call, one conversation."""
