@@ -1,0 +1,176 @@
+"""The tries of one job on one target: when to try again, how long to pause, and what each try leaves behind."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from providers.base import ErrorKind, ImageResult, Job, OutcomeClass, ProviderError, bad_response
+from router import usage
+from router.engine.record import Attempt, Observer
+from router.engine.request import Retry
+from router.engine.route import Target
+from router.images.pixels import Picture, recognise
+from router.wire.conversation import converse
+from router.wire.transport import call_deadline
+
+OWN_PATIENCE = 10.0  # seconds a Retry-After may hold the router's own retry; beyond it the next target is better
+CALLER_PATIENCE = 60.0  # seconds a Retry-After may hold a retry the caller asked for
+_SPREAD = (0.75, 1.25)  # jitter of the caller's pauses
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one try made: the adapter's result, and those of its pictures that are usable."""
+
+    result: ImageResult
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What the tries of one job came to: pictures or the last error, and how many may have been billed for none."""
+
+    made: Made | None
+    error: ProviderError | None
+    billable: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """What bounds the tries of a job on a target.
+
+    `retry` is the caller's, None where the target's own policy holds. `others_wait(error)` says whether the chain
+    would go on to another target; the router's own policy then leaves at once: fail over first, wait last.
+    `billable_left` is how many more attempts may be billed. `deadline` is in the loop's time.
+    """
+
+    retry: Retry | None
+    call_timeout: float
+    deadline: float
+    billable_left: int
+    others_wait: Callable[[ProviderError], bool]
+    random: random.Random
+
+
+class Tries:
+    """The tries of one job on one target. Made for one use: retry state is never shared between requests."""
+
+    def __init__(self, target: Target, job: Job, patience: Patience, fallback_index: int, observer: Observer) -> None:
+        self._target = target
+        self._job = job
+        self._patience = patience
+        self._fallback_index = fallback_index
+        self._observer = observer
+        self._number = 0
+        self._billable = 0
+
+    async def run(self) -> Harvest:
+        """Try until there are pictures or no further try is due."""
+        retries = self._patience.retry.count if self._patience.retry else self._target.policy.retry.count
+        retrying = AsyncRetrying(
+            sleep=asyncio.sleep,
+            stop=lambda state: state.attempt_number > retries or self._too_late(state),
+            wait=self._pause,
+            retry=retry_if_exception(self._again),
+            reraise=True,
+        )
+        try:
+            made: Made = await retrying(self._once)
+        except ProviderError as error:
+            return Harvest(None, error, self._billable)
+        return Harvest(made, None, self._billable)
+
+    async def _once(self) -> Made:
+        loop = asyncio.get_running_loop()
+        self._number += 1
+        started = loop.time()
+        self._observer.attempt_started(self._target)
+        call_deadline.set(started + self._patience.call_timeout)
+        try:
+            async with asyncio.timeout(self._patience.call_timeout):
+                result = await converse(self._target.provider.adapter, self._job, self._target.provider.send)
+                pictures = tuple(filter(None, map(recognise, result.images)))
+                if not pictures:
+                    raise bad_response("the backend answered without a usable picture")
+        except TimeoutError:
+            limit = f"{self._patience.call_timeout:g} s"
+            error = ProviderError(ErrorKind.TIMEOUT, f"no answer within {limit}", outcome=OutcomeClass.AMBIGUOUS)
+            raise self._failed(error, loop.time() - started) from None
+        except ProviderError as error:
+            raise self._failed(error, loop.time() - started) from error.__cause__
+        except asyncio.CancelledError:
+            gone = ProviderError(ErrorKind.TIMEOUT, "cut off before it ended", outcome=OutcomeClass.AMBIGUOUS)
+            self._failed(gone, loop.time() - started)
+            raise
+        made = Made(result, pictures)
+        self._succeeded(made, loop.time() - started)
+        return made
+
+    def _succeeded(self, made: Made, seconds: float) -> None:
+        used = made.result.usage
+        quality = made.result.facts.get("quality") or self._job.params.get("quality")
+        price = usage.cost(self._target.price, used, made.pictures, quality)
+        attempt = self._attempt(OutcomeClass.SUCCEEDED, seconds)
+        self._observer.attempt_ended(replace(attempt, pictures=len(made.pictures), usage=used, cost=price))
+
+    def _failed(self, error: ProviderError, seconds: float) -> ProviderError:
+        paid_failure = error.outcome is OutcomeClass.FAILED and self._target.provider.adapter.failed_is_billed
+        self._billable += error.outcome is OutcomeClass.AMBIGUOUS or paid_failure
+        self._observer.attempt_ended(replace(self._attempt(error.outcome, seconds), error=error))
+        return error
+
+    def _attempt(self, outcome: OutcomeClass, seconds: float) -> Attempt:
+        return Attempt(
+            target=self._target,
+            fallback_index=self._fallback_index,
+            number=self._number,
+            seconds=seconds,
+            outcome=outcome,
+        )
+
+    def _again(self, error: BaseException) -> bool:
+        """Whether this target is tried again after `error`: never past the bill's limit, else by whose policy holds."""
+        if not isinstance(error, ProviderError) or self._billable >= self._patience.billable_left:
+            return False
+        retry = self._patience.retry
+        if retry is not None:
+            own_timeout = error.kind is ErrorKind.TIMEOUT and error.status is None
+            listed = own_timeout or raw_status(error) in retry.on_codes
+            return listed and (error.retry_after or 0) <= CALLER_PATIENCE
+        return self._safe_again(error) and not self._patience.others_wait(error)
+
+    def _safe_again(self, error: ProviderError) -> bool:
+        """The router's own rule: only what provably did no work, or failed, and may soon be better."""
+        if error.outcome is OutcomeClass.AMBIGUOUS:
+            return False
+        if error.kind not in (ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT):
+            return False
+        never_made = error.outcome is OutcomeClass.NOT_SENT
+        if not never_made and error.status not in self._target.policy.retry.on_codes:
+            return False
+        remaining = self._patience.deadline - asyncio.get_running_loop().time()
+        return (error.retry_after or 0) <= min(OWN_PATIENCE, remaining / 2)
+
+    def _pause(self, state: RetryCallState) -> float:
+        """Seconds before the next try: what the backend asked for, else the policy's back-off."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ProviderError) and error.retry_after is not None:
+            return error.retry_after
+        doubled = 2.0 ** (state.attempt_number - 1)
+        policy = self._target.policy
+        if self._patience.retry is not None:
+            return policy.caller_backoff * doubled * self._patience.random.uniform(*_SPREAD)
+        return self._patience.random.uniform(0, min(policy.retry.longest, policy.retry.first * doubled))
+
+    def _too_late(self, state: RetryCallState) -> bool:
+        return asyncio.get_running_loop().time() + state.upcoming_sleep >= self._patience.deadline
+
+
+def raw_status(error: ProviderError) -> int:
+    """The status a failure counts as in the caller's lists: the backend's, 408 for our timeout, 502 for no answer."""
+    if error.status is not None:
+        return error.status
+    return 408 if error.kind is ErrorKind.TIMEOUT else 502

@@ -1,0 +1,91 @@
+"""What happened, in frozen records: the response, the log line and the metrics are all read from these."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from providers.base import OutcomeClass, ProviderError, Usage
+from providers.dialect import ParameterWarning
+from router import usage
+from router.engine.route import Target
+from router.images.pixels import Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at one target: a submit and what followed it. `number` counts from 1 per target and shard.
+
+    `seconds` is how long it took; `cost` is US dollars, None where unknown; `fallback_index` says which model of
+    the caller's list it served (0: the primary).
+    """
+
+    target: Target
+    fallback_index: int
+    number: int
+    seconds: float
+    outcome: OutcomeClass
+    error: ProviderError | None = None
+    pictures: int = 0
+    usage: Usage | None = None
+    cost: float | None = None
+
+
+class Observer(Protocol):
+    """Who is told of attempts as they happen."""
+
+    def attempt_started(self, target: Target) -> None:
+        """A submit is about to be sent."""
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        """An attempt is over, however it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A target left out because it cannot do what was asked, and why."""
+
+    target: Target
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A picture and the target that drew it."""
+
+    picture: Picture
+    target: Target
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """The end of one request: pictures, or the error the caller is told.
+
+    It is filled in as the request goes along. `error` stays set beside pictures
+    when the result is short.
+    """
+
+    wanted: int
+    deliveries: list[Delivery] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    warnings: list[ParameterWarning] = field(default_factory=list)
+    error: ProviderError | None = None
+    created: int | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """Pictures still to be made."""
+        return self.wanted - len(self.deliveries)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The sum of what the backends say they used; None where none says anything."""
+        known = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
+        return usage.total(known) if known else None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars for what was made; None where one part's price is unknown."""
+        costs = [attempt.cost for attempt in self.attempts if attempt.outcome is OutcomeClass.SUCCEEDED]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if known and len(known) == len(costs) else None
