@@ -1,0 +1,1 @@
+"""The contract's words in and out: requests read into records, errors written into the envelope."""

@@ -1,0 +1,201 @@
+"""An outcome in the contract's words. Base64 is passed on as the slices it came in, between small pieces of JSON."""
+
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from providers.base import Usage
+from router.engine.record import Attempt, Outcome
+from router.engine.request import Form, ImageRequest
+from router.images.pixels import Picture
+from router.messages.errors import Refused, envelope, from_provider
+
+Piece = bytes | memoryview
+
+_FACTS: Mapping[str, frozenset[str]] = {  # the only words the clients' response types allow
+    "quality": frozenset({"low", "medium", "high", "xhigh", "max"}),
+    "background": frozenset({"transparent", "opaque"}),
+}
+_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
+_HEADER_SAFE = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
+
+encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A response ready to send: its pieces in order, its headers, and the code of the error it tells."""
+
+    status: int
+    pieces: tuple[Piece, ...]
+    headers: dict[str, str]
+    error: str | None = None
+
+
+def success(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rendered:
+    """The pictures, in the form asked."""
+    pieces: list[Piece] = []
+    head = b'{"created":%d,"data":[' % (outcome.created or int(time.time()))
+    for delivery in outcome.deliveries:
+        before, cargo, after = _item(delivery.picture, request.form)
+        pieces += (head + before, cargo, after) if cargo else (head + before + after,)
+        head = b","
+    tail = {**_facts(outcome), "usage": usage_json(outcome)}
+    if disclose:
+        tail["router"] = _story(request, outcome)
+    pieces.append(b"]," + encode(tail)[1:])
+    return Rendered(200, tuple(pieces), headers(request, outcome, disclose=disclose))
+
+
+def failure(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rendered:
+    """What the caller is told when there is no picture: the last attempt's error, and every attempt and skip."""
+    if outcome.error is None:
+        refused = Refused(400, "unsupported_parameter", _none_can(outcome, disclose=disclose))
+    else:
+        refused = from_provider(outcome.error, len(outcome.attempts))
+    failures = tuple(_failures(outcome, disclose=disclose))
+    return refusal(refused, headers(request, outcome, disclose=disclose), failures)
+
+
+def refusal(
+    refused: Refused,
+    extra: Mapping[str, str] | None = None,
+    failures: Sequence[Mapping[str, Any]] = (),
+) -> Rendered:
+    """The envelope, and the headers that tell the clients whether and when to ask again."""
+    found = {**(extra or {}), "x-should-retry": "true" if refused.should_retry else "false"}
+    if refused.retry_after is not None:
+        found["retry-after"] = str(math.ceil(refused.retry_after))
+    return Rendered(refused.status, (envelope(refused, failures),), found, refused.code)
+
+
+def headers(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> dict[str, str]:
+    """What happened, for those who read headers."""
+    found = {"x-router-attempts": str(len(outcome.attempts))}
+    if outcome.attempts:
+        last = outcome.deliveries[-1].target if outcome.deliveries else outcome.attempts[-1].target
+        found["x-router-fallback-index"] = str(outcome.attempts[-1].fallback_index)
+        if disclose:
+            found |= {"x-router-model": last.name, "x-router-provider": last.provider.name}
+    if request.controls.cache is not None:
+        found["x-router-cache"] = "BYPASS"
+    if outcome.cost is not None:
+        found["x-router-cost-usd"] = f"{outcome.cost:.6f}".rstrip("0").rstrip(".")
+    for name, parameters in (
+        ("x-router-dropped-params", [w.parameter for w in outcome.warnings if w.sent is None]),
+        ("x-router-adjusted-params", [w.parameter for w in outcome.warnings if w.sent is not None]),
+    ):
+        if safe := [parameter for parameter in parameters if _HEADER_SAFE.fullmatch(parameter)]:
+            found[name] = ",".join(dict.fromkeys(safe))
+    return found
+
+
+def usage_json(outcome: Outcome) -> dict[str, Any]:
+    """Usage, complete: token counts are 0 where unknown, what else is unknown is left out."""
+    used = outcome.usage or Usage()
+    output = used.output_tokens or 0
+    given = used.input_tokens or 0
+    image_in = used.input_image_tokens or 0
+    text_in = used.input_text_tokens if used.input_text_tokens is not None else given - image_in
+    found: dict[str, Any] = {
+        "input_tokens": given,
+        "output_tokens": output,
+        "total_tokens": used.total_tokens if used.total_tokens is not None else given + output,
+        "input_tokens_details": {"text_tokens": text_in, "image_tokens": image_in},
+        "prompt_tokens": given,
+        "input_text_tokens": text_in,
+        "image_count": len(outcome.deliveries),
+    }
+    if used.output_image_tokens is not None:
+        text_out = used.output_text_tokens or 0
+        found["output_tokens_details"] = {"text_tokens": text_out, "image_tokens": used.output_image_tokens}
+        found |= {"image_tokens": used.output_image_tokens, "output_image_tokens": used.output_image_tokens}
+    first = outcome.deliveries[0].picture
+    if first.width:
+        found |= {"width": first.width, "height": first.height}
+    if outcome.cost is not None:
+        found["cost"] = round(outcome.cost, 9)
+    return found
+
+
+def _item(picture: Picture, form: Form | None) -> tuple[bytes, memoryview | None, bytes]:
+    """One element of `data`: what comes before the base64, the base64, what comes after."""
+    after = b',"revised_prompt":%b}' % encode(picture.revised_prompt) if picture.revised_prompt else b"}"
+    if picture.b64 is None:
+        return b'{"url":%b' % encode(picture.url), None, after
+    if form is Form.URL:
+        return b'{"url":"data:%b;base64,' % (picture.media_type or "image/png").encode(), picture.b64, b'"' + after
+    return b'{"b64_json":"', picture.b64, b'"' + after
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    first = outcome.deliveries[0].picture
+    facts: dict[str, Any] = {
+        name: outcome.facts[name] for name, legal in _FACTS.items() if outcome.facts.get(name) in legal
+    }
+    if first.media_type in _FORMATS:
+        facts["output_format"] = _FORMATS[first.media_type]
+    if first.width:
+        facts["size"] = f"{first.width}x{first.height}"
+    return facts
+
+
+def _story(request: ImageRequest, outcome: Outcome) -> dict[str, Any]:
+    story: dict[str, Any] = {
+        "request_id": request.id,
+        "target": outcome.deliveries[-1].target.name,
+        "attempts": [_told(attempt) for attempt in outcome.attempts],
+        "warnings": [
+            {"parameter": warning.parameter, "asked": warning.asked, "sent": warning.sent, "reason": warning.reason}
+            for warning in outcome.warnings
+        ],
+    }
+    if outcome.skips:
+        story["skipped"] = [{"target": skip.target.name, "reason": skip.reason} for skip in outcome.skips]
+    if outcome.missing > 0:
+        story["missing"] = outcome.missing
+    return story
+
+
+def _told(attempt: Attempt) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "target": attempt.target.name,
+        "number": attempt.number,
+        "seconds": round(attempt.seconds, 3),
+    }
+    return told if attempt.error is None else {**told, "error": attempt.error.kind}
+
+
+def _failures(outcome: Outcome, *, disclose: bool) -> Iterable[dict[str, Any]]:
+    for attempt in outcome.attempts:
+        if attempt.error is not None:
+            told = from_provider(attempt.error)
+            yield {
+                **({"model": attempt.target.name, "provider": attempt.target.provider.name} if disclose else {}),
+                "attempt": attempt.number,
+                "status": attempt.error.status,
+                "code": told.code,
+                "message": told.message,
+                "duration_ms": round(attempt.seconds * 1000),
+            }
+    if disclose:
+        for skip in outcome.skips:
+            yield {
+                "model": skip.target.name,
+                "provider": skip.target.provider.name,
+                "attempt": 0,
+                "status": None,
+                "code": "unsupported_parameter",
+                "message": skip.reason,
+                "duration_ms": 0,
+            }
+
+
+def _none_can(outcome: Outcome, *, disclose: bool) -> str:
+    reasons = [f"{skip.target.name}: {skip.reason}" if disclose else skip.reason for skip in outcome.skips]
+    return f"no target of this model can do what was asked ({'; '.join(dict.fromkeys(reasons))})"
