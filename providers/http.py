@@ -1,5 +1,9 @@
-"""The one place that names the HTTP library, so that a successor is a one-line move."""
+"""The one place that names the HTTP library, so that a successor is a one-line move.
 
+`wire_level` is its lower half: connections, and what opens them.
+"""
+
+import httpcore as wire_level
 from httpx import (
     URL,
     AsyncBaseTransport,
@@ -38,4 +42,5 @@ __all__ = [
     "Response",
     "Timeout",
     "TimeoutException",
+    "wire_level",
 ]
