@@ -341,6 +341,32 @@ models:
         ),
     ),
     Broken(
+        "a picture store",
+        "server:\n  store: {url: ftp://host, lifetime: 30s, options: {key: 1}, signing_keys: [short]}\n" + REST,
+        (
+            (
+                "2:16: server.store.url: expected a directory, or a bucket such as s3://bucket/prefix, gs://bucket or "
+                "az://container, not 'ftp://host'"
+            ),
+            "2:38: server.store.lifetime: a link that ends within a minute helps nobody: give it 1m or more",
+            (
+                '2:58: server.store.options.key: expected a key, such as "${NAME}" or "${file:PATH}"; '
+                "a key of digits needs quotes"
+            ),
+            "2:77: server.store.signing_keys[0]: can be guessed: give it 16 characters or more",
+        ),
+    ),
+    Broken(
+        "a bucket with its key",
+        "server: {store: {url: s3://name:key@bucket}}\n" + REST,
+        ("1:23: server.store.url: a bucket's address holds no key: put it in options",),
+    ),
+    Broken(
+        "options of a directory",
+        "server: {store: {url: pictures, options: {region: here}}}\n" + REST,
+        ("1:42: server.store.options: a directory has no options: remove them, or name a bucket in 'url'",),
+    ),
+    Broken(
         "default parameters",
         """\
 providers: {openai: {kind: openai, api_key: k}}

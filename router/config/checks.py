@@ -8,10 +8,13 @@ import providers
 from providers.base import Adapter
 from providers.dialect import Dialect, parameter_name
 from router.config.mistakes import Place, quoted, suggestion
-from router.config.model import ModelSettings, ProviderSettings, Server, Settings, TargetSettings
+from router.config.model import ModelSettings, ProviderSettings, Server, Settings, Store, TargetSettings
 
 _NOT_THE_TARGETS = {"response_format"}
 """Parameters that the router itself fulfils, whatever the target."""
+
+_SHORTEST_LIFETIME = 60.0
+_SHORTEST_SIGNING_KEY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def check(settings: Settings, written: AbstractSet[Place]) -> Iterator[Finding]:
         yield from _params(name, model, adapters)
     yield from _aliases(settings.models)
     yield from _server(settings.server, settings.models, written)
+    yield from _store(settings.server.store)
 
 
 def chains_by_provider(settings: Settings) -> dict[str, str]:
@@ -171,6 +175,22 @@ def _server(server: Server, models: Mapping[str, ModelSettings], written: Abstra
                 hint = suggestion(pattern, callable_names)
                 message = f"{quoted(pattern)} matches no model{hint}: this client gains nothing by it"
                 yield Finding((*here, "models", nth), message, grave=False)
+
+
+def _store(store: Store) -> Iterator[Finding]:
+    here: Place = ("server", "store")
+    in_cloud = store.url is not None and "://" in store.url
+    if store.options and not in_cloud:
+        yield Finding((*here, "options"), "a directory has no options: remove them, or name a bucket in 'url'")
+    if store.lifetime < _SHORTEST_LIFETIME:
+        yield Finding((*here, "lifetime"), "a link that ends within a minute helps nobody: give it 1m or more")
+    if store.signing_keys and in_cloud:
+        message = "have no effect: a bucket's links are signed with its own key, so remove them"
+        yield Finding((*here, "signing_keys"), message, grave=False)
+    for index, key in enumerate(store.signing_keys):
+        if len(key.reveal()) < _SHORTEST_SIGNING_KEY:
+            message = f"can be guessed: give it {_SHORTEST_SIGNING_KEY} characters or more"
+            yield Finding((*here, "signing_keys", index), message)
 
 
 def _may_match(pattern: str, name: str) -> bool:

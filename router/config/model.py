@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from providers.dialect import Shape
+from router.config.pictures import PartialResult, Resize
 from router.config.policies import Overrides, Policies, Retry, RetryOverrides, merge
 from router.config.prices import Dollars, ImagePrice, Price, TokenPrice
 from router.config.values import (
@@ -21,6 +22,7 @@ from router.config.values import (
     Record,
     Secret,
     Size,
+    StorePlace,
     Switch,
     TargetName,
     Whole,
@@ -55,6 +57,30 @@ class ClientKey(Record):
     ] = ("*",)
 
 
+class Store(Record):
+    """Where pictures wait that callers want as links."""
+
+    url: Annotated[
+        StorePlace | None,
+        Field(
+            description="A directory, or s3://bucket/prefix, gs://..., az://...; "
+            "without it, a directory of the system's for temporary files.",
+        ),
+    ] = None
+    options: Annotated[
+        dict[str, Secret],
+        Field(description="What the cloud's client needs, by its own names: keys, region."),
+    ] = {}  # noqa: RUF012 - pydantic gives each its own
+    lifetime: Annotated[Duration, Field(description="How long a link works.")] = 3600.0
+    signing_keys: Annotated[
+        tuple[Secret, ...],
+        Field(
+            description="What signs the links of a directory, the newest last; all are honoured. "
+            "Without any, a key is made and kept in the directory.",
+        ),
+    ] = ()
+
+
 class Server(Record):
     """How the router listens, who may call and how much they may send."""
 
@@ -82,6 +108,15 @@ class Server(Record):
     max_json: Annotated[Size, Field(description="The largest JSON body.")] = 64 << 20
     max_form_text: Annotated[Size, Field(description="The longest text field of a form.")] = 1 << 20
     max_image: Annotated[Size, Field(description="The largest single picture.")] = 50_000_000
+    store: Annotated[Store, Field(description="Where pictures wait that callers want as links.")] = Store()
+    public_url: Annotated[
+        Address | None,
+        Field(description="The router's address as clients know it, for links; without it, the request's own host."),
+    ] = None
+    fetch_images: Annotated[
+        Switch,
+        Field(description="Fetch pictures that callers give as https addresses; public addresses only."),
+    ] = False
     spool_dir: Annotated[
         FilePath | None,
         Field(description="Where uploads wait on disk; without it, the system's directory for such files."),
@@ -119,6 +154,14 @@ class ProviderSettings(Record):
         FilePath | None,
         Field(description="Certificates to trust, in PEM, for a backend with a private authority."),
     ] = None
+    link_life: Annotated[
+        Duration | None,
+        Field(description="How long the backend's links work; one that may end before ours is fetched and kept here."),
+    ] = None
+    insecure_links: Annotated[
+        Switch,
+        Field(description="Fetch pictures from plain http addresses too, where the backend gives such links."),
+    ] = False
 
 
 class TargetPrice(Record):
@@ -200,6 +243,24 @@ class ModelSettings(Overrides):
     ]
     aliases: Annotated[tuple[Alias, ...], Field(description="Other names of the same model.")] = ()
     params: Annotated[Params, Field(description="Parameters used where the client is silent.")] = Params()
+    partial: Annotated[
+        PartialResult,
+        Field(description="`allow` hands over fewer pictures than asked, with a warning; `fail` makes that an error."),
+    ] = PartialResult.ALLOW
+    resize: Annotated[
+        Resize,
+        Field(
+            description="Pixels that differ from those asked: `off` leaves them, `exact` stretches to them, "
+            "`cover` fills them and cuts what stands over.",
+        ),
+    ] = Resize.OFF
+    heartbeat: Annotated[
+        Duration | None,
+        Field(
+            description="Send a blank this often while the caller waits, for proxies that cut silent connections; "
+            "an error then comes with status 200.",
+        ),
+    ] = None
     unconstrained: Annotated[
         Switch,
         Field(description="Check no value against what the catalogue knows of the name; the targets decide."),

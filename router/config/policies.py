@@ -45,6 +45,14 @@ Billable = Annotated[
 ]
 
 
+SideBySide = Annotated[
+    int,
+    Field(ge=1, le=10),
+    Whole,
+    Field(description="Calls of one request that run side by side at a target which makes fewer pictures per call."),
+]
+
+
 class Retry(Record):
     """The router's own retries on one target."""
 
@@ -77,6 +85,7 @@ class Policies(Record):
     caller_backoff: CallerBackoff = 1.0
     fallback_on: FallbackOn = frozenset(ErrorKind) - {ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_POLICY}
     max_billable_attempts: Billable = 2
+    side_by_side: SideBySide = 4
 
 
 class Overrides(Record):
@@ -89,6 +98,7 @@ class Overrides(Record):
     caller_backoff: CallerBackoff | None = None
     fallback_on: FallbackOn | None = None
     max_billable_attempts: Billable | None = None
+    side_by_side: SideBySide | None = None
 
 
 def merge(base: Policies, *layers: Overrides) -> Policies:

@@ -28,6 +28,7 @@ _LONGEST = 24 * 3600.0
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)")
 _PICTURE_SIZE = re.compile(r"auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_BUCKET = re.compile(r"(s3|gs|az)://[A-Za-z0-9._-]+(/[\x21-\x7e]*)?")
 _NAME = re.compile(r"[\x21-\x29\x2b-\x7e]+")  # printable, without spaces and without '*'
 
 
@@ -90,6 +91,8 @@ def _secret(value: Any) -> Secret:
         return value
     if not isinstance(value, str) or not value:
         forbidden('expected a key, such as "${NAME}" or "${file:PATH}"; a key of digits needs quotes')
+    if value.lstrip().startswith("{"):  # a key that is JSON, as Google's files are laid out in lines
+        value = "".join(value.strip().splitlines())
     if not (value.isascii() and value.isprintable()) or value != value.strip():
         forbidden(
             "the key holds spaces at its ends, line breaks or characters that no key has: check where it comes from"
@@ -176,6 +179,17 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _store_place(value: str, info: ValidationInfo) -> str:
+    _, is_bucket, rest = value.partition("://")
+    if not is_bucket:
+        return str(_path(value, info))
+    if "@" in rest.partition("/")[0]:
+        forbidden("a bucket's address holds no key: put it in options")
+    if not _BUCKET.fullmatch(value) or "?" in value or "#" in value:
+        expected("a directory, or a bucket such as s3://bucket/prefix, gs://bucket or az://container")
+    return value.rstrip("/")
+
+
 def _picture_size(value: str) -> str:
     if not _PICTURE_SIZE.fullmatch(value):
         expected("a picture's size such as 1024x1024, or auto")
@@ -227,6 +241,7 @@ Number = BeforeValidator(_number)
 Switch = Annotated[bool, BeforeValidator(_switch)]
 FilePath = Annotated[Path, BeforeValidator(_path, json_schema_input_type=str)]
 Address = Annotated[str, AfterValidator(_address)]
+StorePlace = Annotated[str, AfterValidator(_store_place)]
 PictureSize = Annotated[str, AfterValidator(_picture_size)]
 Kind = Annotated[str, AfterValidator(_kind)]
 ProviderName = Annotated[str, AfterValidator(_provider_name)]
