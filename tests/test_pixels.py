@@ -3,6 +3,8 @@
 import base64
 import io
 import random
+import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -11,7 +13,7 @@ from PIL import Image as Drawing
 
 from providers.base import Image
 from router.images import pixels
-from router.images.pixels import recognise
+from router.images.pixels import decoded, encoded, recognise
 
 
 def drawn(kind, **options):
@@ -31,7 +33,9 @@ KINDS = {
     "png": ("image/png", drawn("PNG")),
     "jpeg": ("image/jpeg", drawn("JPEG")),
     "jpeg with a colour profile": ("image/jpeg", drawn("JPEG", icc_profile=bytes(150_000))),
+    "moving png": ("image/png", drawn("PNG", **FRAMES)),
     "webp": ("image/webp", drawn("WEBP")),
+    "webp with alpha and more": ("image/webp", drawn("WEBP", exif=b"Exif\0\0MM", icc_profile=bytes(200))),
     "lossless webp": ("image/webp", drawn("WEBP", lossless=True)),
     "moving webp": ("image/webp", drawn("WEBP", **FRAMES)),
     "gif": ("image/gif", drawn("GIF", **FRAMES)),
@@ -48,11 +52,47 @@ def test_each_kind(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_bytes(kind):
+    """A picture given as bytes is recognised as the same in base64 is, and its bytes are carried, not copied."""
+    data = KINDS[kind][1]
+    picture = recognise(Image(data=data, revised_prompt="a hill"))
+    assert picture.data is data
+    assert replace(picture, data=None) == replace(seen(data), b64=None, revised_prompt="a hill")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_moving(kind):
+    """A picture that may hold more than one frame says so; a still never does."""
+    assert seen(KINDS[kind][1]).animated is (kind.startswith("moving") or kind == "gif")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_and_back(kind):
+    """Base64 and bytes become each other without a change."""
+    text = base64.b64encode(KINDS[kind][1])
+    data = decoded(recognise(Image(b64=memoryview(text))))
+    assert (data, bytes(encoded(data))) == (KINDS[kind][1], text)
+    assert decoded(recognise(Image(data=data))) is data
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "usable"), [(10_000, 5000, True), (10_000, 5001, False), (1 << 31, 1, False)]
+)
+def test_too_large(width, height, usable):
+    """By its header alone a picture of more than fifty megapixels is not usable, and one of just fifty is."""
+    data = png()[:16] + struct.pack(">II", width, height) + png()[24:]
+    assert (seen(data) is not None) is usable
+    assert (recognise(Image(data=data)) is not None) is usable
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_cut_off(kind, share):
     """A picture whose end is missing is not usable."""
     data = KINDS[kind][1]
-    assert seen(data[: int(len(data) * share)]) is None
+    cut = data[: int(len(data) * share)]
+    assert seen(cut) is None
+    assert recognise(Image(data=cut)) is None
 
 
 @pytest.mark.parametrize("trailer", [0, 1, 2, 3])
@@ -162,5 +202,7 @@ def test_any_bytes(data):
     """Whatever the text, the bytes or the address, there is a picture or none."""
     for text in (data, base64.b64encode(b"\xff\xd8\xff" + data), base64.b64encode(b"RIFF\1\0\0\0WEBP" + data)):
         recognise(Image(b64=memoryview(text)))
+        recognise(Image(data=text))
+    recognise(Image(data=data))
     recognise(Image(url=data.decode("latin-1")))
     recognise(Image(url="http://" + data.decode("latin-1")))

@@ -1,12 +1,15 @@
-"""Recognises a picture in an answer by its first and last bytes, and reads its size, without decoding it."""
+"""A picture in an answer: recognised by its first and last bytes, with its size, and without decoding it."""
 
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from providers.base import Image
-from router.images.sniff import is_whole, sniff
+from router.images.sniff import Read, is_animated, is_whole, sniff
+
+MAX_PIXELS = 50_000_000
+"""The largest picture that the router handles: decoded, it fills 200 MB."""
 
 # Enough of a picture to hold, almost surely, a letter of whatever alphabet its base64 is written in.
 _SAMPLE = 3072
@@ -14,28 +17,42 @@ _INLINE = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f]+", re.IGNORECASE)
 
 
+class CannotChange(Exception):  # noqa: N818 - a fact about a picture, not a fault
+    """A picture that cannot be had in the form asked: broken, too large, no picture at all. `reason` says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A usable picture: base64 text (`b64`) or an address (`url`), what kind it is and its size.
+    """A usable picture: exactly one of base64 text (`b64`), an address (`url`) and bytes (`data`); its kind, its size.
 
-    `media_type` is None and pixels are 0 for an address, whose bytes were not seen.
+    `media_type` is None and pixels are 0 for an address, whose bytes were not seen. `animated` is whether it may hold
+    more than one frame, as every GIF may.
     """
 
     b64: memoryview | None = None
     url: str | None = None
+    data: bytes | None = None
     media_type: str | None = None
     width: int = 0
     height: int = 0
+    animated: bool = False
     revised_prompt: str | None = None
 
 
 def recognise(image: Image) -> Picture | None:
     """The picture in an answer; None where there is none that a caller could use.
 
-    A `data:` address becomes base64. Base64 that its writer left unpadded is padded, as decoders want it.
+    None are what is no PNG, JPEG, WEBP or GIF, what lacks its end, and what has more than `MAX_PIXELS`. A `data:`
+    address becomes base64. Base64 that its writer left unpadded is padded, as decoders want it.
     """
     if image.b64 is not None:
         return _inline(image.b64, image.revised_prompt)
+    if image.data is not None:
+        return _raw(image.data, image.revised_prompt)
     if image.url is None:
         return None
     if _ADDRESS.fullmatch(image.url) and _host(image.url):
@@ -44,6 +61,27 @@ def recognise(image: Image) -> Picture | None:
     if head is None or not image.url.isascii():
         return None
     return _inline(memoryview(image.url.encode("ascii"))[head.end() :], image.revised_prompt)
+
+
+def decoded(picture: Picture) -> bytes:
+    """A picture's bytes.
+
+    Raises:
+        CannotChange: its base64 is broken, which no first and last letters tell; or it is an address.
+    """
+    if picture.data is not None:
+        return picture.data
+    if picture.b64 is None:
+        raise CannotChange("the picture is a link whose bytes were not fetched")
+    try:
+        return binascii.a2b_base64(picture.b64, strict_mode=True)
+    except binascii.Error as error:
+        raise CannotChange("the picture's base64 is broken") from error
+
+
+def encoded(data: bytes) -> memoryview:
+    """Bytes as base64 text."""
+    return memoryview(binascii.b2a_base64(data, newline=False))
 
 
 def _host(url: str) -> str | None:
@@ -59,20 +97,27 @@ def _inline(b64: memoryview, revised_prompt: str | None) -> Picture | None:
     try:
         encoded.read(0, _SAMPLE)
         encoded.read(encoded.size - 1, 1)
-        sniffed = sniff(encoded.read, encoded.size)
-        if sniffed is None or not is_whole(sniffed.media_type, encoded.size, encoded.read):
-            return None
+        seen = _seen(encoded.read, encoded.size)
     except binascii.Error:
         return None
-    if not sniffed.width or not sniffed.height:
+    return None if seen is None else replace(seen, b64=text, revised_prompt=revised_prompt)
+
+
+def _raw(data: bytes, revised_prompt: str | None) -> Picture | None:
+    seen = _seen(lambda offset, length: data[offset : offset + length], len(data))
+    return None if seen is None else replace(seen, data=data, revised_prompt=revised_prompt)
+
+
+def _seen(read: Read, size: int) -> Picture | None:
+    """What a usable picture says of itself, still without its bytes."""
+    sniffed = sniff(read, size)
+    if sniffed is None or not 0 < sniffed.width * sniffed.height <= MAX_PIXELS:
         return None
-    return Picture(
-        b64=text,
-        media_type=sniffed.media_type,
-        width=sniffed.width,
-        height=sniffed.height,
-        revised_prompt=revised_prompt,
-    )
+    media_type = sniffed.media_type
+    if not is_whole(media_type, size, read):
+        return None
+    animated = is_animated(media_type, size, read)
+    return Picture(media_type=media_type, width=sniffed.width, height=sniffed.height, animated=animated)
 
 
 class _Encoded:

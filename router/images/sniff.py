@@ -19,6 +19,8 @@ _TAILS = (64, 64 * 1024)
 _LONGEST_TRAILER = 1024
 # A real JPEG has its frame header within a few hundred segments, even with a long colour profile in pieces.
 _MOST_SEGMENTS = 1024
+_MOST_CHUNKS = 256
+_WEBP_MOVES = 0x02
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 _SCAN_OR_END = frozenset({0xD9, 0xDA})
@@ -62,6 +64,29 @@ def is_whole(media_type: str, size: int, read: Read) -> bool:
         head = read(0, min(8, size))
         return len(head) == 8 and int.from_bytes(head[4:8], "little") + 8 <= size
     return True
+
+
+def is_animated(media_type: str, size: int, read: Read) -> bool:
+    """Whether a picture may hold more than one frame, which a GIF tells only in all of its data: each may."""
+    if media_type == "image/webp":
+        head = read(0, min(_HEAD, size))
+        return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & _WEBP_MOVES)
+    if media_type == "image/png":
+        return _png_moves(read, size)
+    return media_type == "image/gif"
+
+
+def _png_moves(read: Read, size: int) -> bool:
+    """Walks the chunks before the pixels, among which one tells of frames."""
+    offset = len(_PNG)
+    for _ in range(_MOST_CHUNKS):
+        chunk = read(offset, 8) if offset < size else b""
+        if len(chunk) < 8 or chunk[4:] in {b"IDAT", b"IEND"}:
+            return False
+        if chunk[4:] == b"acTL":
+            return True
+        offset += 12 + int.from_bytes(chunk[:4], "big")  # length, name and checksum stand around the data
+    return False
 
 
 def _png_pixels(head: bytes) -> tuple[int, int]:
