@@ -6,7 +6,7 @@ from functools import cache
 
 from providers.base import Adapter
 
-_SHARED = frozenset({"auth", "base", "dialect", "http"})
+_SHARED = frozenset({"auth", "base", "dialect", "errors", "http", "images_api", "shapes", "stable_image"})
 """Modules beside the adapters that are none."""
 
 

@@ -5,18 +5,21 @@ A target's model is the name of a deployment; `like` in the configuration says w
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
-from providers import openai
+from providers import images_api, openai
 from providers.auth import header
 from providers.base import (
     Adapter,
     Answer,
+    Call,
     ErrorKind,
     Flow,
     Job,
     OutcomeClass,
     ProviderError,
+    Stream,
     json_error,
 )
 from providers.dialect import As, Dialect, Rule
@@ -41,21 +44,33 @@ def _on_azure(dialect: Dialect) -> Dialect:
     )
 
 
-def _generate(job: Job) -> Flow:
+def _call(job: Job, fields: Mapping[str, Any]) -> Call:
+    root, version = f"/openai/deployments/{quote(job.model, safe='')}", _API_VERSION
     if "/openai/v1" in job.base_url:  # the model travels in the body
-        call, root, version = openai.request(job, {"model": job.model}), "", ""
-    else:
-        call, root, version = openai.request(job, {}), f"/openai/deployments/{quote(job.model, safe='')}", _API_VERSION
+        fields, root, version = {"model": job.model, **fields}, "", ""
+    call = images_api.request(job, fields)
     version = job.options.get("api_version", version)
     query = f"?api-version={quote(version, safe='')}" if version else ""
-    result = openai.result((yield replace(call, path=f"{root}{call.path}{query}")))
+    return replace(call, path=f"{root}{call.path}{query}")
+
+
+def _ask(job: Job, partials: int) -> Call:
+    return _call(job, images_api.streaming(partials))
+
+
+def _generate(job: Job) -> Flow:
+    result = images_api.result((yield _call(job, {})))
     if not result.images:
-        raise ProviderError(
-            ErrorKind.CONTENT_POLICY,
-            "the backend's content filter left no picture",
-            outcome=OutcomeClass.AMBIGUOUS,  # the pictures were drawn before they were filtered
-        )
+        raise _filtered()
     return result
+
+
+def _filtered() -> ProviderError:
+    return ProviderError(
+        ErrorKind.CONTENT_POLICY,
+        "the backend's content filter left no picture",
+        outcome=OutcomeClass.AMBIGUOUS,  # the pictures were drawn before they were filtered
+    )
 
 
 _read_error = json_error(
@@ -64,7 +79,7 @@ _read_error = json_error(
     type=("error.type",),
     param=("error.param",),
     codes={
-        **openai.CODES,
+        **images_api.CODES,
         "contentFilter": ErrorKind.CONTENT_POLICY,
         "content_filter": ErrorKind.CONTENT_POLICY,
         "ResponsibleAIPolicyViolation": ErrorKind.CONTENT_POLICY,
@@ -81,8 +96,8 @@ def _error(answer: Answer) -> ProviderError:
     error = _read_error(answer)
     if error.type == "insufficient_quota":
         error.kind = ErrorKind.QUOTA
-    # the one refusal that Azure sometimes sends without a code of its own
-    if answer.status == 400 and ("safety system" in error.message or "was filtered" in error.message):
+    # the one refusal that Azure sometimes sends without a code of its own, in a stream after its 200
+    if answer.status in (200, 400) and ("safety system" in error.message or "was filtered" in error.message):
         error.kind = ErrorKind.CONTENT_POLICY
     if answer.status == 424:  # a service behind Azure's failed
         error.kind, error.outcome = ErrorKind.UNAVAILABLE, OutcomeClass.FAILED
@@ -99,4 +114,5 @@ adapter = Adapter(
     options={"api_version": f"sent as ?api-version=; {_API_VERSION} where the address has no /openai/v1, else none"},
     generate=_generate,
     error=_error,
+    stream=Stream(request=_ask, event=images_api.events(_error, _filtered)),
 )

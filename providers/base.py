@@ -4,7 +4,7 @@ An adapter does no I/O. It yields a `Call`, is sent the `Answer`, and returns an
 clock, the key and the patience belong to the router, so a text file can test every adapter.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -13,15 +13,49 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from providers.errors import (
+    UNREADABLE,
+    ErrorKind,
+    OutcomeClass,
+    ProviderError,
+    bad_response,
+    by_status,
+    json_error,
+)
 from providers.http import Auth
 
 if TYPE_CHECKING:
     from providers.dialect import Dialect
 
+__all__ = [
+    "Adapter",
+    "Answer",
+    "Call",
+    "ErrorKind",
+    "Flow",
+    "FreshUUID",
+    "Image",
+    "ImageResult",
+    "Inline",
+    "Job",
+    "Operation",
+    "OutcomeClass",
+    "Partial",
+    "Phase",
+    "ProviderError",
+    "Stream",
+    "Upload",
+    "Usage",
+    "bad_response",
+    "by_status",
+    "json_error",
+    "poll",
+    "submit",
+]
+
 T = TypeVar("T")
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What reading a strange body can raise; the last is a body nested without end."""
+_LONGEST_HEAD = 128  # bytes of a `data:` address before its base64
 
 
 class Operation(StrEnum):
@@ -35,74 +69,10 @@ class Operation(StrEnum):
 class Phase(StrEnum):
     """Why a call is made; it decides whether the call may be repeated."""
 
+    PREPARE = "prepare"  # before the paid work, such as an upload: free, repeated at will
     SUBMIT = "submit"  # starts the paid work: repeated only where the backend said that it did none
+    POLL = "poll"  # asks how the work is getting on: free, repeated at will
     FETCH = "fetch"  # brings a result home: free, repeated at will
-
-
-class ErrorKind(StrEnum):
-    """Whose fault a failure is; it decides whether the chain goes on and what the caller is told."""
-
-    INVALID_REQUEST = "invalid_request"
-    UNSUPPORTED = "unsupported"
-    CONTENT_POLICY = "content_policy"
-    AUTHENTICATION = "authentication"
-    QUOTA = "quota"
-    RATE_LIMITED = "rate_limited"
-    UNAVAILABLE = "unavailable"
-    TIMEOUT = "timeout"
-    BAD_RESPONSE = "bad_response"
-
-
-class OutcomeClass(StrEnum):
-    """How an attempt ended, seen from the bill."""
-
-    NOT_SENT = "not_sent"  # never reached the backend's application
-    REJECTED = "rejected"  # the backend answered that it did no work
-    FAILED = "failed"  # the backend answered that the work failed
-    AMBIGUOUS = "ambiguous"  # nobody can know: it may have been billed
-    SUCCEEDED = "succeeded"
-
-
-class ProviderError(Exception):
-    """A failure of one attempt, typed where the fact is known.
-
-    Args:
-        kind: whose fault it is.
-        message: one sentence; the backend's own words where it gave some.
-        outcome: what it means for the bill.
-        status: the backend's raw HTTP status; None where there was no answer.
-        code: the backend's own code.
-        type: the backend's own error type.
-        param: the parameter the backend blames.
-        retry_after: seconds the backend asked to wait.
-    """
-
-    def __init__(
-        self,
-        kind: ErrorKind,
-        message: str,
-        *,
-        outcome: OutcomeClass,
-        status: int | None = None,
-        code: str | None = None,
-        type: str | None = None,  # noqa: A002 - the envelope's own word
-        param: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.outcome = outcome
-        self.status = status
-        self.code = code
-        self.type = type
-        self.param = param
-        self.retry_after = retry_after
-
-
-def bad_response(message: str) -> ProviderError:
-    """A 200 that carries no usable picture: the work was done, so it may have been billed."""
-    return ProviderError(ErrorKind.BAD_RESPONSE, message, outcome=OutcomeClass.AMBIGUOUS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +107,45 @@ class Upload:
             yield self.read(offset, length)
 
 
+class Inline:
+    """A picture as base64 text within JSON, after `prefix`: written while it is sent, never held."""
+
+    __slots__ = ("prefix", "upload")  # no dataclass, which the JSON encoder would write field by field
+
+    def __init__(self, upload: Upload, prefix: str = "") -> None:
+        self.upload = upload
+        self.prefix = prefix
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Inline) and (self.upload, self.prefix) == (other.upload, other.prefix)
+
+    def __hash__(self) -> int:
+        return hash((self.upload, self.prefix))
+
+    @classmethod
+    def data_uri(cls, upload: Upload) -> "Inline":
+        """The picture as a `data:` address."""
+        return cls(upload, f"data:{upload.media_type or 'application/octet-stream'};base64,")
+
+
+class FreshUUID:
+    """A random UUID as text within JSON, another each time that the call is sent; all are equal until then."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FreshUUID)
+
+    def __hash__(self) -> int:
+        return hash(FreshUUID)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One HTTP exchange an adapter wants. The body is `json`, or `form`, or none.
+    """One HTTP exchange an adapter wants. The body is `json`, `form` or `data`, or none.
+
+    In `json` an `Inline` stands for a picture's base64, a `FreshUUID` for a new name. `pause` is how many seconds to
+    wait before the call.
 
     `path` is joined to the provider's base URL; a full address stands alone, and gets the key only where it is of
     the base URL's origin. A form's parts are `(name, text or picture)` in wire order.
@@ -148,15 +154,17 @@ class Call:
     phase: Phase
     method: str
     path: str
-    json: Mapping[str, Any] | None = None
+    json: Mapping[str, Any] | Sequence[Any] | None = None
     form: Sequence[tuple[str, "str | Upload"]] | None = None
+    data: "Upload | None" = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    pause: float = 0.0
 
 
 def submit(
     path: str,
     *,
-    json: Mapping[str, Any] | None = None,
+    json: Mapping[str, Any] | Sequence[Any] | None = None,
     form: Sequence[tuple[str, str | Upload]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Call:
@@ -180,7 +188,7 @@ class Answer:
         """
         try:
             return msgspec.json.decode(self.body, type=shape)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise bad_response(f"the backend's answer is not what it documents: {error}") from error
 
     @cached_property
@@ -190,26 +198,73 @@ class Answer:
     def cargo(self, raw: msgspec.Raw) -> memoryview:
         """The text of a JSON string as a slice of the body; copied only where the body has an escape.
 
+        Of a `data:` address it is what follows the comma.
+
         Raises:
             ProviderError: `bad_response`, when it is no string.
         """
         view = memoryview(raw)
         if len(view) < 2 or view[0] != ord('"'):
             raise bad_response("the backend's answer has something else where a picture's base64 belongs")
+        text = view[1:-1]
         if self._escaped and b"\\" in bytes(view):
             try:
-                return memoryview(msgspec.json.decode(raw, type=str).encode())
-            except _UNREADABLE as error:
+                text = memoryview(msgspec.json.decode(raw, type=str).encode())
+            except UNREADABLE as error:
                 raise bad_response(f"the backend's answer has a broken string for a picture: {error}") from error
-        return view[1:-1]
+        head, comma, _ = bytes(text[:_LONGEST_HEAD]).partition(b",")
+        return text[len(head) + 1 :] if comma and head.startswith(b"data:") else text
+
+
+def poll(
+    path: str,
+    *,
+    status: Callable[[Answer], str],
+    pending: AbstractSet[str],
+    done: AbstractSet[str],
+    failed: Mapping[str, ErrorKind],
+    every: float = 1.0,
+    why: Callable[[Answer], str | None] = lambda _: None,
+    headers: Mapping[str, str] | None = None,
+    json: Mapping[str, Any] | Sequence[Any] | None = None,
+) -> Generator[Call, Answer, Answer]:
+    """Ask until the work is done; the answer that says so. The router's deadline ends a wait without end.
+
+    Args:
+        path: what to ask; a full address may be one the backend gave.
+        status: reads the state from an answer.
+        pending: states in which to go on asking.
+        done: states that end it well.
+        failed: states that end it badly, and whose fault that is.
+        every: seconds between two calls.
+        why: the backend's own words about a failure.
+        headers: sent with each call.
+        json: the body of each call, for backends that are asked by POST.
+
+    Raises:
+        ProviderError: the work failed, or its state is in none of the three sets.
+    """
+    method = "GET" if json is None else "POST"
+    call = Call(phase=Phase.POLL, method=method, path=path, json=json, headers=headers or {}, pause=every)
+    while True:
+        answer = yield call
+        state = status(answer)
+        if state in done:
+            return answer
+        if state in failed:
+            words = why(answer) or f"the job ended as {state!r}"
+            raise ProviderError(failed[state], words, outcome=OutcomeClass.FAILED)
+        if state not in pending:
+            raise bad_response(f"the job is in a state its backend does not document: {state[:80]!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One picture as the backend gave it: exactly one of `b64` (base64 text) and `url`."""
+    """One picture as the backend gave it: exactly one of `b64` (base64 text), `url` and `data` (its bytes)."""
 
     b64: memoryview | None = None
     url: str | None = None
+    data: bytes | None = None
     revised_prompt: str | None = None
 
 
@@ -224,6 +279,9 @@ class Usage:
     output_text_tokens: int | None = None
     output_image_tokens: int | None = None
     total_tokens: int | None = None
+    megapixels: float | None = None
+    credits: float | None = None
+    seconds: float | None = None  # of the backend's own machine
     cost: float | None = None  # US dollars
 
 
@@ -235,6 +293,14 @@ class ImageResult:
     usage: Usage | None = None
     created: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """An early look at a picture that is still being drawn; `index` counts from 0."""
+
+    image: Image
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +329,20 @@ Flow = Generator[Call, Answer, ImageResult]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """How a backend that sends events is asked for them, and how one event is read.
+
+    Args:
+        request: the call for a job, which asks for this many early looks (0 to 3) besides the finished picture.
+        event: one server-sent event, by its name and its data as an `Answer`: an early look, a finished picture
+            (an `ImageResult` of one image), or None for what means nothing. Raises `ProviderError` for a failure.
+    """
+
+    request: Callable[[Job, int], Call]
+    event: Callable[[str, Answer], Partial | ImageResult | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """A provider, whole.
 
@@ -275,6 +355,9 @@ class Adapter:
         options: what the configuration may set for such a provider, each with its meaning.
         local: for a backend inside the process: answers a call in a worker thread, no wire between.
         failed_is_billed: whether the backend charges for work that it says failed.
+        stream: for a backend that can send a picture in events.
+        key_hosts: hosts beside the base URL's that may be sent the key; `*.` stands for any name below.
+        link_life: how many seconds the addresses that it gives are good for; None where nobody says.
     """
 
     dialects: Mapping[str, "Dialect"]
@@ -285,81 +368,10 @@ class Adapter:
     options: Mapping[str, str] = field(default_factory=dict)
     local: Callable[[Call], Answer] | None = None
     failed_is_billed: bool = False
+    stream: Stream | None = None
+    key_hosts: tuple[str, ...] = ()
+    link_life: float | None = None
 
     def dialect(self, model: str) -> "Dialect":
         """What a model of this name accepts."""
         return next(dialect for pattern, dialect in self.dialects.items() if fnmatchcase(model, pattern))
-
-
-# status -> (kind, outcome); a status in neither table is judged by its hundred
-_BY_STATUS: Mapping[int, tuple[ErrorKind, OutcomeClass]] = {
-    401: (ErrorKind.AUTHENTICATION, OutcomeClass.REJECTED),
-    402: (ErrorKind.QUOTA, OutcomeClass.REJECTED),
-    403: (ErrorKind.AUTHENTICATION, OutcomeClass.REJECTED),
-    404: (ErrorKind.UNSUPPORTED, OutcomeClass.REJECTED),
-    405: (ErrorKind.UNSUPPORTED, OutcomeClass.REJECTED),
-    408: (ErrorKind.TIMEOUT, OutcomeClass.AMBIGUOUS),
-    429: (ErrorKind.RATE_LIMITED, OutcomeClass.REJECTED),
-    499: (ErrorKind.TIMEOUT, OutcomeClass.AMBIGUOUS),
-    500: (ErrorKind.UNAVAILABLE, OutcomeClass.FAILED),
-    501: (ErrorKind.UNSUPPORTED, OutcomeClass.REJECTED),
-    503: (ErrorKind.UNAVAILABLE, OutcomeClass.REJECTED),
-    529: (ErrorKind.UNAVAILABLE, OutcomeClass.REJECTED),
-}
-
-
-def by_status(status: int) -> tuple[ErrorKind, OutcomeClass]:
-    """What a status means where the body says no more; unknown 5xx are gateways' and tell nothing of the work."""
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if 400 <= status < 500:
-        return ErrorKind.INVALID_REQUEST, OutcomeClass.REJECTED
-    return ErrorKind.UNAVAILABLE, OutcomeClass.AMBIGUOUS
-
-
-def json_error(
-    *,
-    message: Sequence[str],
-    code: Sequence[str] = (),
-    type: Sequence[str] = (),  # noqa: A002 - the envelope's own word
-    param: Sequence[str] = (),
-    codes: Mapping[str, ErrorKind] | None = None,
-) -> Callable[[Answer], ProviderError]:
-    """Reads errors that are JSON: each argument lists dotted paths, of which the first that is there counts.
-
-    `codes` gives a backend's codes their kind, and outranks the status: codes are facts, words are not.
-    """
-
-    def read(answer: Answer) -> ProviderError:
-        try:
-            body = msgspec.json.decode(answer.body)
-        except _UNREADABLE:
-            body = None
-        kind, outcome = by_status(answer.status)
-        if body is None and outcome is OutcomeClass.FAILED:
-            outcome = OutcomeClass.AMBIGUOUS  # a 500 without the backend's own words may be a gateway's
-        words = [_first(body, paths) for paths in (message, code, type, param)]
-        for name in (_first(body, (path,)) for path in code):
-            if name is not None and codes and name in codes:
-                kind = codes[name]
-        return ProviderError(
-            kind,
-            words[0] or f"the backend answered {answer.status}",
-            outcome=outcome,
-            status=answer.status,
-            code=words[1],
-            type=words[2],
-            param=words[3],
-        )
-
-    return read
-
-
-def _first(body: Any, paths: Sequence[str]) -> str | None:
-    for path in paths:
-        value = body
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if isinstance(value, str | int) and value != "":
-            return str(value)
-    return None

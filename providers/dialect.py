@@ -4,13 +4,39 @@ What no rule covers is left out and said; nothing is dropped in silence. Require
 a mask, transparency) are never adapted: a model that cannot meet one raises `Unsupported`.
 """
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from providers.base import Operation
+from providers.shapes import AnySize, Fit, Grid, Named, Ratios, Shape, Sizes, Tiered
+
+__all__ = [
+    "PARAMETERS",
+    "AnySize",
+    "As",
+    "Between",
+    "Dialect",
+    "Fit",
+    "Grid",
+    "MaskForm",
+    "Named",
+    "OneOf",
+    "ParameterWarning",
+    "Ratios",
+    "Rule",
+    "Shape",
+    "Sizes",
+    "Spelled",
+    "Strictness",
+    "Tiered",
+    "Translation",
+    "Unsupported",
+    "merged",
+    "parameter_name",
+    "translate",
+]
 
 PARAMETERS = frozenset(
     {
@@ -47,29 +73,12 @@ class Strictness(StrEnum):
     ERROR = "error"  # rule the target out
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The form of a picture: pixels, or only a ratio (width / height) where `width` and `height` are 0."""
+class MaskForm(StrEnum):
+    """What a mask looks like to a backend: which of its pixels are to be drawn anew."""
 
-    width: int = 0
-    height: int = 0
-    aspect: float = 0.0
-
-    @property
-    def ratio(self) -> float:
-        """Width divided by height."""
-        return self.width / self.height if self.height else self.aspect
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}" if self.height else f"{self.aspect:.4g}:1"
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """What a rule makes of a value: the fields to send, and why they differ from what was asked (None: exact)."""
-
-    fields: Mapping[str, Any]
-    reason: str | None = None
+    ALPHA = "alpha"  # the transparent ones, as in OpenAI's and so in the caller's own
+    WHITE = "white"  # the white ones of a grey picture
+    BLACK = "black"  # the black ones of a grey picture
 
 
 Rule = Callable[[Any], Fit | None]
@@ -78,7 +87,7 @@ Rule = Callable[[Any], Fit | None]
 
 @dataclass(frozen=True, slots=True)
 class As:
-    """The same meaning under another name."""
+    """The same meaning under another name. In every rule a dot in a name nests: `parameters.seed`."""
 
     name: str
 
@@ -101,6 +110,17 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Spelled:
+    """A closed list of words that mean the same under others, such as `jpeg`, which some call `jpg`."""
+
+    name: str
+    words: Mapping[str, Any]
+
+    def __call__(self, value: Any) -> Fit | None:
+        return Fit({self.name: self.words[value]}) if value in self.words else None
+
+
+@dataclass(frozen=True, slots=True)
 class Between:
     """A number within bounds; one outside goes to the nearer bound."""
 
@@ -113,94 +133,6 @@ class Between:
         return Fit({self.name: held}, None if held == value else f"must be {self.low} to {self.high}")
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """A closed list of sizes, sent as `WxH`: the nearest ratio first, then the nearest area."""
-
-    name: str
-    sizes: tuple[tuple[int, int], ...]
-
-    def __call__(self, value: Shape) -> Fit:
-        area = value.width * value.height or 1 << 20
-        width, height = min(self.sizes, key=lambda size: _distance(size, value.ratio, area))
-        legal = " ".join(f"{w}x{h}" for w, h in self.sizes)
-        exact = _exact((width, height), value)
-        return Fit({self.name: f"{width}x{height}"}, None if exact else f"the model draws {legal}")
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Any size on a grid, sent as `WxH`: sides in multiples of `step`, within bounds of side, area and ratio."""
-
-    name: str
-    step: int
-    longest: int
-    area: tuple[int, int]
-    ratio: float
-
-    def __call__(self, value: Shape) -> Fit:
-        width, height = self._nearest(value)
-        exact = _exact((width, height), value)
-        return Fit({self.name: f"{width}x{height}"}, None if exact else self._law())
-
-    def _nearest(self, value: Shape) -> tuple[int, int]:
-        asked = (value.width, value.height)
-        if not (asked[0] % self.step or asked[1] % self.step) and self._legal(asked):
-            return asked  # the search below cannot tell 1001x1000 from 1000x1001
-        wanted = value.width * value.height or 1 << 20
-        ratio = min(max(value.ratio, 1 / self.ratio), self.ratio)
-        area = min(max(wanted, self.area[0]), self.area[1])
-        width = min(math.sqrt(area * ratio), self.longest, self.longest * ratio)
-        across, down = width / self.step, width / ratio / self.step
-        near = [(x * self.step, y * self.step) for x in _around(across) for y in _around(down)]
-        return min(filter(self._legal, near), key=lambda size: _distance(size, ratio, area, self.step / min(size)))
-
-    def _legal(self, size: tuple[int, int]) -> bool:
-        width, height = size
-        return (
-            min(size) > 0
-            and max(size) <= self.longest
-            and max(size) <= min(size) * self.ratio
-            and self.area[0] <= width * height <= self.area[1]
-        )
-
-    def _law(self) -> str:
-        return (
-            f"sides must be multiples of {self.step} up to {self.longest}, "
-            f"{self.area[0]} to {self.area[1]} pixels, at most {self.ratio:g}:1"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class AnySize:
-    """Whatever size is asked, sent as `WxH`; a mere ratio becomes about a megapixel, in steps of 16."""
-
-    name: str
-
-    def __call__(self, value: Shape) -> Fit:
-        if value.height:
-            return Fit({self.name: str(value)})
-        height = math.sqrt((1 << 20) / value.ratio)
-        width, height = (max(round(side / 16), 1) * 16 for side in (height * value.ratio, height))
-        return Fit({self.name: f"{width}x{height}"})
-
-
-def _around(side: float) -> Iterable[int]:
-    """Whole steps near a side, wide enough that one of them is legal at every edge of the bounds."""
-    return range(math.floor(side) - 1, math.ceil(side) + 2)
-
-
-def _exact(size: tuple[int, int], asked: Shape) -> bool:
-    """Whether nothing was lost: the pixels asked, or where only a ratio was asked, that ratio within a percent."""
-    return size == (asked.width, asked.height) if asked.height else _distance(size, asked.ratio, 1)[0] <= 1
-
-
-def _distance(size: tuple[int, int], ratio: float, area: float, grain: float = 0.01) -> tuple[float, float]:
-    """How far a size is from a ratio, in whole grains below which ratios count as equal, and then from an area."""
-    width, height = size
-    return round(abs(math.log(width / height / ratio)) / grain), abs(math.log(width * height / area))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """What a family of models accepts.
@@ -208,24 +140,30 @@ class Dialect:
     Args:
         params: common parameter -> rule. What is not here is not supported.
         edit_params: rules that hold on edits only, over those of `params`.
+        defaults: fields that are sent where nothing asked fills them.
+        edit_defaults: the same on edits, instead of those.
         operations: what the models can do.
         variation_prompt: for models that make a variation by an edit: what the edit asks for.
         max_n: pictures per call; the router splits more.
         max_images: input pictures per edit.
-        mask: whether an edit takes a mask.
+        mask: the form in which an edit takes a mask; None where it takes none.
         input_types: media types of input pictures.
         extras: whether fields nobody here knows are passed on.
+        stream: whether the models send a picture in events, where their adapter reads them.
     """
 
     params: Mapping[str, Rule]
     edit_params: Mapping[str, Rule | None] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    edit_defaults: Mapping[str, Any] = field(default_factory=dict)
     operations: frozenset[Operation] = frozenset({Operation.GENERATE})
     variation_prompt: str | None = None
     max_n: int = 1
     max_images: int = 0
-    mask: bool = False
+    mask: MaskForm | None = None
     input_types: frozenset[str] = frozenset({"image/png", "image/jpeg", "image/webp"})
     extras: bool = False
+    stream: bool = False
 
     def rule(self, parameter: str, operation: Operation) -> Rule | None:
         """The rule for a parameter in an operation; None where the models have no such parameter."""
@@ -270,15 +208,18 @@ def translate(
     for parameter in sorted(asked, key=lambda parameter: parameter == "safety_identifier"):
         fit = _fit(parameter, asked, dialect, operation)
         if fit.reason is None:
-            fields.update(fit.fields)
+            _put(fit.fields, fields)
             continue
         name, value = parameter_name(parameter), str(asked[parameter])
         if strictness is Strictness.ERROR:
             raise Unsupported(f"{name}: {value} cannot be sent as asked, {fit.reason}")
         sent = fit.fields if strictness is Strictness.ADAPT else {}
-        fields.update(sent)
-        warnings.append(ParameterWarning(name, value, " ".join(map(str, sent.values())) or None, fit.reason))
-    return Translation(fields, tuple(warnings))
+        _put(sent, fields)
+        pixels = parameter == "shape" and all(isinstance(side, int) for side in sent.values())
+        said = ("x" if pixels else " ").join(map(str, sent.values()))
+        warnings.append(ParameterWarning(name, value, said or None, fit.reason))
+    defaults = dialect.edit_defaults if operation is Operation.EDIT else dialect.defaults
+    return Translation({**defaults, **fields}, tuple(warnings))
 
 
 def _fit(parameter: str, asked: Mapping[str, Any], dialect: Dialect, operation: Operation) -> Fit:
@@ -303,6 +244,23 @@ def _lossy(asked: Mapping[str, Any], dialect: Dialect, operation: Operation) -> 
     rule = dialect.rule("output_format", operation)
     form = asked.get("output_format")
     return form in {"jpeg", "webp"} and (rule is None or rule(form) is not None)
+
+
+def merged(params: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A backend's parameters with a rule's fields laid over them; neither is changed."""
+    found = {name: dict(value) if isinstance(value, dict) else value for name, value in params.items()}
+    _put(fields, found)
+    return found
+
+
+def _put(found: Mapping[str, Any], fields: dict[str, Any]) -> None:
+    """Add fields; a dot in a name leads into an object within."""
+    for name, value in found.items():
+        *path, last = name.split(".")
+        place = fields
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = value
 
 
 def parameter_name(parameter: str) -> str:

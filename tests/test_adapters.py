@@ -1,6 +1,8 @@
 """Laws that hold for every adapter in the folder, whoever wrote it."""
 
+import contextlib
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,16 +10,28 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from test_wire import WIRE, play
 
 import providers
-from providers.base import Answer, Call, ImageResult, Job, Operation, ProviderError, Upload, bad_response
+from providers.base import (
+    Answer,
+    Call,
+    ImageResult,
+    Job,
+    Operation,
+    Partial,
+    Phase,
+    ProviderError,
+    Upload,
+    bad_response,
+)
 from providers.dialect import PARAMETERS, Grid, OneOf, Shape, Sizes
 from providers.http import Request
 
 KINDS = providers.kinds()
 each_kind = pytest.mark.parametrize("kind", KINDS)
+each_streaming_kind = pytest.mark.parametrize("kind", [kind for kind in KINDS if providers.load(kind).stream])
 quick = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 
 
@@ -55,7 +69,27 @@ def vocabulary(kind: str) -> list[str]:
         return {key for inner in value for key in keys(inner)} if isinstance(value, list) else set()
 
     files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in golden(kind)]
-    return sorted(keys([step["answer"].get("json") for file in files for step in file.get("wire", ())]))
+    answers = [step["answer"] for file in files for step in file.get("wire", ())]
+    return sorted(keys([[answer.get("json"), answer.get("events")] for answer in answers]))
+
+
+@cache
+def event_names(kind: str) -> list[str]:
+    """Every name of an event that the golden files of a kind hold, and none."""
+    files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in golden(kind)]
+    steps = [step["answer"] for file in files for step in file.get("wire", ())]
+    return sorted({event.get("event", "") for answer in steps for event in answer.get("events", ())} | {""})
+
+
+def anything(kind: str) -> st.SearchStrategy[Any]:
+    """Any JSON, made of words that the backend uses and of others."""
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+    words = st.sampled_from(vocabulary(kind)) | st.text(max_size=4)
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=6),
+        max_leaves=24,
+    )
 
 
 @each_kind
@@ -108,8 +142,9 @@ def test_no_key_in_a_call(kind):
         keyed = set(request.headers) - set(bare.headers)
         assert keyed
     for job in jobs(kind):
-        call = next(adapter.generate(job))
-        assert keyed.isdisjoint(name.lower() for name in call.headers)
+        asked = [next(adapter.generate(job))]
+        asked += [adapter.stream.request(replace(job, n=1), 1)] if adapter.stream is not None else []
+        assert keyed.isdisjoint(name.lower() for call in asked for name in call.headers)
 
 
 @each_kind
@@ -117,14 +152,7 @@ def test_no_key_in_a_call(kind):
 @given(data=st.data())
 def test_any_answer_is_understood_or_refused(kind, data):
     """Whatever a backend answers, the end is a result or a typed error."""
-    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
-    words = st.sampled_from(vocabulary(kind)) | st.text(max_size=4)
-    anything = st.recursive(
-        leaves,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=6),
-        max_leaves=24,
-    )
-    bodies = anything.map(msgspec.json.encode) | st.binary(max_size=32)
+    bodies = anything(kind).map(msgspec.json.encode) | st.binary(max_size=32)
     statuses = st.sampled_from([200, 200, 200, 400, 401, 403, 404, 408, 424, 429, 500, 502, 503, 529, 599])
     job = data.draw(st.sampled_from(jobs(kind)), label="job")
     assert_ends(kind, job, st.builds(Answer, statuses, st.just({}), bodies), data)
@@ -154,7 +182,47 @@ def assert_ends(kind, job, answers, data):
         flow.close()
         return
     assert isinstance(result, ImageResult)
-    assert all((image.b64 is None) != (image.url is None) for image in result.images)
+    for image in result.images:
+        assert sum(form is not None for form in (image.b64, image.url, image.data)) == 1
+
+
+@each_kind
+def test_streams_are_sound(kind):
+    """A dialect says that its models stream only where the adapter can ask for events and read them."""
+    adapter = providers.load(kind)
+    assert any(dialect.stream for dialect in adapter.dialects.values()) == (adapter.stream is not None)
+
+
+@each_streaming_kind
+def test_asking_for_events(kind):
+    """Events are asked for by one paid call, the same each time and unlike the plain one."""
+    adapter = providers.load(kind)
+    for job in jobs(kind):
+        if not adapter.dialect(job.model).stream:
+            continue
+        for partials in range(4):
+            call = adapter.stream.request(replace(job, n=1), partials)
+            assert call == adapter.stream.request(replace(job, n=1), partials)
+            assert call.phase is Phase.SUBMIT
+            assert call != next(adapter.generate(replace(job, n=1)))
+
+
+@each_streaming_kind
+@quick
+@given(data=st.data())
+def test_any_event_is_understood_or_refused(kind, data):
+    """Whatever a stream holds, each event is an early look, one finished picture, nothing, or a typed error."""
+    name = data.draw(st.sampled_from(event_names(kind)) | st.text(max_size=12), label="name")
+    known = st.fixed_dictionaries({"type": st.sampled_from(event_names(kind)), "b64_json": st.just("AAAA")})
+    mixed = st.builds(lambda one, other: {**one, **other}, known, st.dictionaries(st.text(max_size=4), anything(kind)))
+    bodies = (anything(kind) | known | mixed).map(msgspec.json.encode) | st.binary(max_size=32)
+    try:
+        said = providers.load(kind).stream.event(name, Answer(200, {}, data.draw(bodies, label="data")))
+    except ProviderError:
+        return
+    assert said is None or isinstance(said, Partial | ImageResult)
+    if isinstance(said, ImageResult):
+        assert len(said.images) == 1
 
 
 @each_kind
@@ -167,6 +235,10 @@ def test_nested_without_end(kind):
     next(flow)
     with pytest.raises(ProviderError):
         flow.send(Answer(200, {}, deep))
+    if adapter.stream is not None:
+        for name in {"", "error"} | set(event_names(kind)):
+            with contextlib.suppress(ProviderError):
+                assert adapter.stream.event(name, Answer(200, {}, deep)) is None
 
 
 SHAPE_RULES = {
@@ -183,6 +255,8 @@ shapes = st.builds(Shape, sides, sides) | st.builds(Shape, st.just(0), st.just(0
 def sent(rule, shape):
     """Width and height of what a rule sends."""
     fit = rule(shape)
+    if len(fit.fields) == 2:  # one for the width and one for the height
+        return tuple(fit.fields.values()), fit.reason
     (value,) = fit.fields.values()
     width, _, height = value.partition("x")
     return (int(width), int(height)), fit.reason
@@ -221,9 +295,10 @@ def test_grid(rule, shape):
 @given(data=st.data())
 def test_grid_keeps_what_is_legal(rule, data):
     """A size that the model draws is sent as it is, without a word."""
-    steps = st.integers(1, rule.longest // rule.step)
-    legal = st.tuples(steps, steps).map(lambda pair: (pair[0] * rule.step, pair[1] * rule.step)).filter(rule._legal)
-    size = data.draw(legal)
+    area = data.draw(st.floats(*rule.area))
+    ratio = data.draw(st.floats(1 / rule.ratio, rule.ratio))
+    size = tuple(round(side / rule.step) * rule.step for side in (math.sqrt(area * ratio), math.sqrt(area / ratio)))
+    assume(rule._legal(size))
     assert sent(rule, Shape(*size)) == (size, None)
 
 
@@ -231,7 +306,7 @@ def test_load():
     """A kind is a file's name or an installed module's; anything else is refused with the remedy."""
     assert providers.load("providers.openai") is providers.load("openai")
     for kind, words in {
-        "opena": "use one of azure, openai",
+        "opena": "use one of azure, ",
         "base": "is unknown",
         "no.such_module": "install the module",
         ".openai": "cannot be imported",
@@ -243,10 +318,16 @@ def test_load():
 
 @pytest.mark.parametrize(
     ("text", "cargo"),
-    [(b'"AAAA"', b"AAAA"), (b'"AA\\/A"', b"AA/A"), (b'""', b"")],
+    [
+        (b'"AAAA"', b"AAAA"),
+        (b'"AA\\/A"', b"AA/A"),
+        (b'""', b""),
+        (b'"data:image/png;base64,AAAA"', b"AAAA"),
+        (b'"data:image\\/png;base64,AA\\/A"', b"AA/A"),
+    ],
 )
 def test_cargo(text, cargo):
-    """Base64 is a slice of the body as it came; only an escape makes a copy."""
+    """Base64 is a slice of the body as it came, without a data address's head; only an escape makes a copy."""
     answer = Answer(200, {}, b'{"picture": ' + text + b"}")
     assert answer.cargo(msgspec.Raw(text)) == cargo
 

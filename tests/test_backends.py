@@ -21,7 +21,7 @@ from backends import (
     Reset,
     Status,
 )
-from backends.openai import picture
+from backends.drawing import picture
 from PIL import Image
 
 PROMPT = {"model": "gpt-image-2", "prompt": "a red kite"}

@@ -21,6 +21,7 @@ from providers.base import (
     json_error,
     submit,
 )
+from router.wire import conversation
 from router.wire.conversation import converse
 from router.wire.retry_after import retry_after
 
@@ -102,9 +103,23 @@ async def test_adapters_own_patience_counts():
         ProviderError(ErrorKind.UNAVAILABLE, "refused", outcome=OutcomeClass.NOT_SENT),
     ],
 )
-async def test_paid_work_stays_paid(second):
+async def test_paid_work_stays_paid(second, monkeypatch):
     """Once the backend took the work, no failure of a later call says that it was free."""
-    assert (await ended(adapter(), FINE, second)).outcome is OutcomeClass.AMBIGUOUS
+    monkeypatch.setattr(conversation, "_BACKOFF", 0)
+    assert (await ended(adapter(), FINE, *[second] * 6)).outcome is OutcomeClass.AMBIGUOUS
+
+
+async def test_what_is_free_is_asked_again_and_the_paid_work_never(monkeypatch):
+    """A poll that fails in passing is repeated; a submit that fails is not, whatever it says."""
+    monkeypatch.setattr(conversation, "_BACKOFF", 0)
+    hiccup = ProviderError(ErrorKind.UNAVAILABLE, "reset", outcome=OutcomeClass.AMBIGUOUS)
+    send, paths = sending(FINE, hiccup, Answer(503, {}, b"{}"), FINE)
+    await converse(adapter(), JOB, send)
+    assert paths == ["/start", "/poll", "/poll", "/poll"]
+    send, paths = sending(hiccup)
+    with pytest.raises(ProviderError):
+        await converse(adapter(), JOB, send)
+    assert paths == ["/start"]
 
 
 async def test_free_before_the_work():

@@ -1,20 +1,23 @@
 """One call over real sockets and both transports: what goes out, what comes back, and what is refused."""
 
 import asyncio
+import base64
 import gzip
 import sys
+from dataclasses import replace
 from email.parser import BytesParser
 from email.policy import HTTP
 
+import msgspec
 import psutil
 import pytest
 from faults import NOBODY, Peer, answering, faulty
 from wiring import ADAPTER, AMBIGUOUS, CALL, NOT_SENT, OK, failing
 
-from providers.base import Adapter, Answer, Call, ErrorKind, OutcomeClass, Phase, Upload, submit
-from providers.http import AsyncBaseTransport, Auth
+from providers.base import Adapter, Answer, Call, ErrorKind, Inline, OutcomeClass, Phase, Upload, submit
+from providers.http import AsyncBaseTransport, Auth, Response
 from router import __version__
-from router.wire.bodies import Form, encode
+from router.wire.bodies import encode
 from router.wire.send import LocalSend, Wire
 from router.wire.transport import TransportSettings, build_transport
 
@@ -106,14 +109,32 @@ async def test_what_goes_out(wire_to, monkeypatch):
     assert (second.method, second.path, second.headers.get("content-length", "0")) == ("GET", "/v1", "0")
 
 
-async def test_key_stays_home(wire_to):
-    """The key goes to the base URL's origin and to no other, whatever address the backend names."""
-    async with faulty(answering) as home, faulty(answering) as stranger:
-        wire = wire_to(f"{home.url}/v1")
-        for path in (f"{home.url}/poll/1", f"{stranger.url}/poll/1", f"http://localhost:{home.port}/poll/1"):
-            await wire(Call(phase=Phase.FETCH, method="GET", path=path))
-    assert [request.headers.get("authorization") for request in home.requests] == ["Bearer sk-secret", None]
-    assert [request.headers.get("authorization") for request in stranger.requests] == [None]
+async def test_key_stays_home():
+    """The key goes to the base URL's origin and the adapter's key hosts, to nobody else, whatever the backend names."""
+    home, stranger = Recording(), Recording()
+    adapter = replace(ADAPTER, key_hosts=("*.home.example",))
+    wire = Wire(adapter, "https://home.example/v1", "sk-secret", home, strangers=stranger)
+    paths = ("/poll", "https://home.example/poll", "https://eu.home.example/poll", "https://home.example:444/poll")
+    for path in (*paths, "https://evilhome.example/poll", "http://eu.home.example/poll"):
+        await wire(Call(phase=Phase.FETCH, method="GET", path=path))
+    assert home.keys == ["Bearer sk-secret"] * 3
+    assert stranger.keys == [None] * 3
+
+
+async def test_a_strangers_address_inside_is_never_called():
+    """A backend cannot lead the router to an address of this machine or network: no connection is made."""
+    async with faulty(answering) as inside:
+        wire = Wire(ADAPTER, "https://home.example/v1", "sk-secret", Recording())
+        for path in (
+            f"{inside.url}/poll",
+            "https://127.0.0.1/",
+            "https://localhost/",
+            "https://169.254.169.254/latest",
+        ):
+            error = await failing(wire, Call(phase=Phase.POLL, method="GET", path=path))
+            assert (error.kind, error.outcome) == (ErrorKind.BAD_RESPONSE, NOT_SENT)
+        await wire.aclose()
+    assert not inside.requests
 
 
 @pytest.mark.parametrize(
@@ -230,18 +251,41 @@ async def test_upload_that_shrank(wire_to):
 
 async def test_form_can_be_read_again():
     """A form's bytes are the same each time it is read, and as many as it says."""
-    form = Form([("a", "1"), ("image", Upload.of(bytes(600_000)))], "edge")
-    once, again = [b"".join([piece async for piece in form]) for _ in range(2)]
+    form = encode(submit("/", form=[("a", "1"), ("image", Upload.of(bytes(600_000)))]))
+    once, again = [b"".join([piece async for piece in form.content]) for _ in range(2)]
     assert once == again
-    assert len(once) == form.length
+    assert len(once) == int(form.headers["content-length"])
+
+
+async def test_pictures_within_json_are_written_while_it_is_sent():
+    """A picture's base64 stands where it belongs, whole, and is never held; the length is known beforehand."""
+    data = bytes(range(256)) * 3000
+    call = submit("/", json={"a": [Inline(Upload.of(data)), {"b": Inline.data_uri(Upload.of(b"x"))}], "c": "d"})
+    body = encode(call)
+    sent = b"".join([piece async for piece in body.content])
+    assert len(sent) == int(body.headers["content-length"])
+    first = base64.b64encode(data).decode()
+    assert msgspec.json.decode(sent) == {"a": [first, {"b": "data:image/png;base64,eA=="}], "c": "d"}
 
 
 async def test_form_names_cannot_escape():
     """A name or boundary cannot end its quotes or its line, and no two forms share a boundary."""
-    form = Form([('a"\r\nb', "1")], "edge")
-    assert b'name="a%22%0D%0Ab"\r\n' in b"".join([piece async for piece in form])
+    form = encode(submit("/", form=[('a"\r\nb', "1")]))
+    assert b'name="a%22%0D%0Ab"\r\n' in b"".join([piece async for piece in form.content])
     call = submit("/", form=[("a", "1")])
     assert encode(call).headers["content-type"] != encode(call).headers["content-type"]
+
+
+class Recording(AsyncBaseTransport):
+    """A transport that answers, and notes the keys it was given."""
+
+    def __init__(self):
+        self.keys = []
+
+    async def handle_async_request(self, request):
+        """Fine."""
+        self.keys.append(request.headers.get("authorization"))
+        return Response(200, content=b"{}")
 
 
 class Broken(AsyncBaseTransport):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from providers import openai
 from providers.base import Operation
-from providers.dialect import As, Between, Dialect, Fit, Grid, Shape
+from providers.dialect import As, Between, Dialect, Fit, Grid, MaskForm, Shape
 from providers.openai import words
 from providers.sketch import studio
 
@@ -35,7 +35,8 @@ SKETCH = Dialect(
     operations=frozenset(Operation),
     max_n=studio.MOST_N,
     max_images=studio.MOST_IMAGES,
-    mask=True,
+    mask=MaskForm.ALPHA,
+    stream=True,
 )
 
 adapter = replace(

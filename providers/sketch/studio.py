@@ -5,7 +5,7 @@ A pure function: the same call has the same answer, byte for byte, and a bad one
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ import msgspec
 from PIL import Image
 
 from providers.base import Answer, Call, Operation, Upload
-from providers.sketch import pictures, prompt, retouch, scene
+from providers.sketch import events, pictures, prompt, retouch, scene
 from providers.sketch.canvas import Detail
 from providers.sketch.pictures import Refused, Size
 
@@ -22,6 +22,7 @@ MODELS = ("sketch", "sketch-fast")
 SHORTEST, LONGEST = 16, 2048
 MOST_IMAGES = 16
 MOST_N = 10
+MOST_LOOKS = 3
 _OPERATIONS = {
     "/images/generations": Operation.GENERATE,
     "/images/edits": Operation.EDIT,
@@ -43,6 +44,8 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
     output_compression: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
     style: Literal["vivid", "natural"] | None = None
     seed: int = 0
+    stream: bool = False
+    partial_images: Annotated[int, msgspec.Meta(ge=0, le=MOST_LOOKS)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +84,30 @@ def answer(call: Call) -> Answer:
             "param": refused.param,
         }
         return _answer(refused.status, {"error": error})
-    written = [pictures.write(image, order.fields.output_format, order.fields.output_compression) for image in drawn]
-    body = {
-        "data": [{"b64_json": msgspec.Raw(b'"' + base64.b64encode(data) + b'"')} for data in written],
+    said = {
         "background": "transparent" if any(image.mode == "RGBA" for image in drawn) else "opaque",
         "output_format": order.fields.output_format,
         "quality": "low" if order.detail is Detail.LOW else order.quality,
         "size": "x".join(map(str, order.size)),
     }
-    return _answer(200, body)
+    if order.fields.stream:
+        stream = b"".join(event for image in drawn for event in _events(order, image, said))
+        return Answer(200, {"content-type": "text/event-stream"}, stream)
+    data = [{"b64_json": msgspec.Raw(b'"' + base64.b64encode(_written(order, image)) + b'"')} for image in drawn]
+    return _answer(200, {"data": data, **said})
+
+
+def _events(order: _Order, image: Image.Image, said: Mapping[str, str]) -> Iterator[bytes]:
+    name = "image_generation" if order.operation is Operation.GENERATE else "image_edit"
+    looks = order.fields.partial_images
+    for index in range(looks):
+        look = _written(order, events.early_look(image, looks - 1 - index))
+        yield events.written(f"{name}.partial_image", look, {**said, "partial_image_index": index})
+    yield events.written(f"{name}.completed", _written(order, image), said)
+
+
+def _written(order: _Order, image: Image.Image) -> bytes:
+    return pictures.write(image, order.fields.output_format, order.fields.output_compression)
 
 
 def _answer(status: int, body: Mapping[str, Any]) -> Answer:
@@ -102,7 +120,7 @@ def _read(call: Call) -> _Order:
         raise Refused(f"there is nothing at {call.path}", "not_found", "path", 404)
     parts = call.form if call.form is not None else ()
     texts = {name: value for name, value in parts if isinstance(value, str)}
-    fields = _fields(call.json if call.json is not None else texts)
+    fields = _fields(call.json if isinstance(call.json, Mapping) else texts)
     if operation is not Operation.VARIATION and not fields.prompt.strip():
         raise Refused("prompt is missing; say what to draw", "missing_required_parameter", "prompt")
     if operation is Operation.GENERATE:

@@ -1,6 +1,9 @@
 """Drives one adapter's conversation: each call over the wire, each answer back, to a result or a ProviderError."""
 
+import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 from providers.base import (
     Adapter,
@@ -11,18 +14,26 @@ from providers.base import (
     ImageResult,
     Job,
     OutcomeClass,
+    Partial,
     Phase,
     ProviderError,
+    Stream,
     bad_response,
     by_status,
 )
+from router import usage
 from router.wire.retry_after import retry_after
 from router.wire.send import Send
+from router.wire.sse import Event
 
 _TELLING = 4  # characters; a shorter prompt is part of any sentence
+_FREE_TRIES = 6  # of a call that costs nothing: a hiccup must not lose a picture that is paid for
+_BACKOFF = 0.5  # seconds before the second try; they double
+_PASSING = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.RATE_LIMITED, ErrorKind.TIMEOUT})
+_LINGER = 0.25  # seconds for a stream to end after its last picture, so that its connection can be used again
 
 
-async def converse(adapter: Adapter, job: Job, send: Send) -> ImageResult:
+async def converse(adapter: Adapter, job: Job, send: Callable[[Call], Awaitable[Answer]]) -> ImageResult:
     """One conversation from its first call to its result.
 
     Raises:
@@ -37,18 +48,145 @@ async def converse(adapter: Adapter, job: Job, send: Send) -> ImageResult:
             if isinstance(step, ImageResult):
                 return step
             try:
-                answer = await send(step)
-                if not 200 <= answer.status < 300:
-                    raise _failure(adapter, answer, job.prompt)
+                answer = await _exchange(adapter, step, send, job.prompt)
             except ProviderError as error:
                 if submitted:
                     # The work was taken, whatever became of this call: none of its failures makes it free.
                     error.outcome = OutcomeClass.AMBIGUOUS
+                elif step.phase is Phase.PREPARE and error.outcome is OutcomeClass.AMBIGUOUS:
+                    error.outcome = OutcomeClass.NOT_SENT  # no paid work was asked for yet
                 raise
             submitted = submitted or step.phase is Phase.SUBMIT
     finally:
         with contextlib.suppress(Exception):  # a generator that fails at its end must not hide how it ended
             flow.close()
+
+
+async def _exchange(
+    adapter: Adapter,
+    call: Call,
+    send: Callable[[Call], Awaitable[Answer]],
+    prompt: str,
+) -> Answer:
+    """One call to its good answer. What is free is asked again where that may help; the caller's deadline bounds it.
+
+    Raises:
+        ProviderError: the call failed.
+    """
+    tries = 1 if call.phase is Phase.SUBMIT else _FREE_TRIES
+    for number in range(1, tries + 1):
+        if call.pause:
+            await asyncio.sleep(call.pause)
+        try:
+            answer = await send(call)
+            if 200 <= answer.status < 300:
+                return answer
+            raise _failure(adapter, answer, prompt)
+        except ProviderError as error:
+            if number == tries or error.kind not in _PASSING:
+                raise
+            await asyncio.sleep(error.retry_after if error.retry_after is not None else _BACKOFF * 2 ** (number - 1))
+    raise AssertionError  # the last try returns or raises
+
+
+async def converse_stream(
+    adapter: Adapter,
+    job: Job,
+    partials: int,
+    send: Send,
+    on_partial: Callable[[Partial], Awaitable[None]],
+) -> ImageResult:
+    """The same conversation with a backend that streams: `on_partial` is told of each early look as it comes.
+
+    A backend that answers without events is understood too. What `on_partial` raises ends the reading, and passes.
+
+    Raises:
+        ProviderError: whatever went wrong; not where a picture was finished before it did.
+    """
+    stream = adapter.stream
+    if stream is None:
+        raise _mistake(None)
+    async with send.stream(_asked(stream, job, partials)) as got:
+        if not isinstance(got, Answer):
+            made = await _collect(stream, job, got, on_partial)
+            if not made:
+                raise bad_response("the backend's stream ended without a picture")
+            return _merged(made)
+    return await _without_events(adapter, job, got, send)
+
+
+async def _without_events(adapter: Adapter, job: Job, held: Answer, send: Send) -> ImageResult:
+    """The conversation whose first call was answered already."""
+    answers = [held]
+
+    async def go_on(call: Call) -> Answer:
+        return answers.pop() if answers else await send(call)
+
+    try:
+        return await converse(adapter, job, go_on)
+    except ProviderError as error:
+        if error.outcome is OutcomeClass.NOT_SENT:
+            error.outcome = OutcomeClass.AMBIGUOUS  # an adapter's mistake; the call had gone out all the same
+        raise
+
+
+async def _collect(
+    stream: Stream,
+    job: Job,
+    events: AsyncIterator[Event],
+    on_partial: Callable[[Partial], Awaitable[None]],
+) -> list[ImageResult]:
+    """What the stream finished. After that its failures no longer matter."""
+    made: list[ImageResult] = []
+    try:
+        async for event in events:
+            said = _understood(stream, event, job.prompt)
+            if isinstance(said, Partial):
+                await on_partial(said)
+            elif said is not None:
+                made.append(said)
+                if sum(len(result.images) for result in made) >= job.n:
+                    break
+    except ProviderError:
+        if not made:
+            raise
+    else:
+        with contextlib.suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                async for _ in events:
+                    pass
+    return made
+
+
+def _asked(stream: Stream, job: Job, partials: int) -> Call:
+    try:
+        return stream.request(job, partials)
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise _mistake(None) from error
+
+
+def _understood(stream: Stream, event: Event, prompt: str) -> Partial | ImageResult | None:
+    answer = Answer(200, {}, event.data)
+    try:
+        return stream.event(event.name, answer)
+    except ProviderError as error:
+        _hide(prompt, error)
+        raise
+    except Exception as error:
+        raise _mistake(answer) from error
+
+
+def _merged(made: list[ImageResult]) -> ImageResult:
+    """One result of all that a stream finished."""
+    used = [result.usage for result in made if result.usage is not None]
+    return replace(
+        made[0],
+        images=tuple(image for result in made for image in result.images),
+        usage=usage.total(used) if used else None,
+        facts={name: word for result in made for name, word in result.facts.items()},
+    )
 
 
 def _begin(adapter: Adapter, job: Job) -> Flow:
@@ -92,6 +230,11 @@ def _failure(adapter: Adapter, answer: Answer, prompt: str) -> ProviderError:
         error.status = answer.status
     if error.retry_after is None:
         error.retry_after = retry_after(answer.headers)
-    if len(prompt) >= _TELLING:  # a refusal may quote the prompt it refuses
-        error.message = error.message.replace(prompt, "[prompt]")
+    _hide(prompt, error)
     return error
+
+
+def _hide(prompt: str, error: ProviderError) -> None:
+    """A refusal may quote the prompt it refuses."""
+    if len(prompt) >= _TELLING:
+        error.message = error.message.replace(prompt, "[prompt]")

@@ -1,34 +1,47 @@
-"""Sends one call and brings back its answer, or says whether the call may have reached the backend."""
+"""Sends one call and brings back its answer or its events, or says whether the call may have reached the backend."""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import cast
+from typing import Protocol
 
 from providers.base import Adapter, Answer, Call, ErrorKind, OutcomeClass, ProviderError, bad_response
 from providers.http import (
     URL,
     AsyncBaseTransport,
-    AsyncByteStream,
     Auth,
-    ConnectError,
-    ConnectTimeout,
     Headers,
     InvalidURL,
-    PoolTimeout,
     Request,
     Response,
 )
 from router import __version__
+from router.wire.answers import close, events_of, lost, read_answer, read_events, says_events
 from router.wire.bodies import encode
+from router.wire.sse import Event
+from router.wire.strangers import Strangers
+from router.wire.transport import EVENTS
 
-Send = Callable[[Call], Awaitable[Answer]]
-"""One call over the wire.
 
-Raises:
-    ProviderError: `not_sent` where the call provably never reached the backend, else `ambiguous`.
-"""
+class Send(Protocol):
+    """The way to one provider. Either form raises nothing but `ProviderError`.
+
+    It is `not_sent` where the call provably never reached the backend, else `ambiguous`.
+    """
+
+    async def __call__(self, call: Call, /) -> Answer:
+        """One call, and its answer whole."""
+
+    def stream(self, call: Call, /) -> AbstractAsyncContextManager[Answer | AsyncIterator[Event]]:
+        """One call that asks for events: those, or the whole answer of a backend that sent none.
+
+        Leaving the context ends the reading, closes the connection unless the stream came to its end, and leaves
+        nothing behind.
+        """
+
 
 MAX_ANSWER = 256 * 1024 * 1024
 
@@ -40,13 +53,9 @@ _STATIC = Headers(
         "user-agent": f"image-router/{__version__}",
     },
 )
+_EVENTS = Headers({**_STATIC, "accept": "text/event-stream"})
+_SHORTEST_KEY = 6  # a shorter one is part of any word, and no secret either
 _FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-# What a transport raises only where no byte of the request left us.
-_UNSENT: Mapping[type[Exception], str] = {
-    PoolTimeout: "no connection to the provider came free in time",
-    ConnectTimeout: "connecting to the provider took too long",
-    ConnectError: "the provider could not be reached",
-}
 
 
 class Wire:
@@ -58,6 +67,7 @@ class Wire:
         key: None where there is none.
         transport: carries the calls; closed by `aclose`.
         max_answer: bytes beyond which an answer is refused.
+        strangers: carries calls to addresses that the backend names and that are not its own.
 
     Raises:
         ValueError: the base URL or the key cannot be used.
@@ -71,11 +81,14 @@ class Wire:
         transport: AsyncBaseTransport,
         *,
         max_answer: int = MAX_ANSWER,
+        strangers: AsyncBaseTransport | None = None,
     ) -> None:
         self._base = base_url.rstrip("/")
+        self._key_hosts = adapter.key_hosts
+        self._strangers = strangers or Strangers()
         self._origin = _origin(_base(base_url))
         self._auth = _auth(adapter, key)
-        self._secret = (key or "").encode()
+        self._secret = key.encode() if key is not None and len(key) >= _SHORTEST_KEY else b""
         self._transport = transport
         self._max_answer = max_answer
         self._address = lru_cache(maxsize=256)(self._read_address)
@@ -86,35 +99,60 @@ class Wire:
         Raises:
             ProviderError: there is no answer, or one that must not be used.
         """
+        return await read_answer(await self._open(call), self._secret, self._max_answer)
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[Answer | AsyncIterator[Event]]:
+        """One call that asks for events.
+
+        Raises:
+            ProviderError: there is no answer, or one that must not be used; so do the events as they are read.
+        """
+        response = await self._open(call, events=True)
+        if not says_events(response.status_code, response.headers):
+            yield await read_answer(response, self._secret, self._max_answer)
+            return
         try:
-            request, auth = self._request(call)
+            async with aclosing(read_events(response, self._secret)) as events:
+                yield events
+        finally:
+            await close(response)
+
+    async def aclose(self) -> None:
+        """Close the provider's connections."""
+        await self._transport.aclose()
+        await self._strangers.aclose()
+
+    async def _open(self, call: Call, *, events: bool = False) -> Response:
+        """Send a call; its answer's head is there, its body still to come."""
+        try:
+            request, own = self._request(call, events=events)
         except ProviderError:
             raise
         except Exception as error:
             message = "the call to the provider could not be written"
             raise ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.NOT_SENT) from error
         try:
-            return await self._exchange(request, auth)
+            if not own:
+                return await self._strangers.handle_async_request(request)
+            return await self._exchange(request, self._auth)
         except ProviderError:
             raise
         except Exception as error:
-            raise _lost(error) from error
+            raise lost(error) from error
 
-    async def aclose(self) -> None:
-        """Close the provider's connections."""
-        await self._transport.aclose()
-
-    def _request(self, call: Call) -> tuple[Request, Auth | None]:
+    def _request(self, call: Call, *, events: bool) -> tuple[Request, bool]:
         body = encode(call)
         url, own = self._address(call.path)
-        headers = _STATIC.copy()
+        headers = (_EVENTS if events else _STATIC).copy()
         for extra in (body.headers, call.headers):
             headers.update(extra)
-        request = Request(call.method, url, headers=headers, content=body.content)
-        return request, self._auth if own else None
+        extensions = {EVENTS: True} if events else {}
+        request = Request(call.method, url, headers=headers, content=body.content, extensions=extensions)
+        return request, own
 
     def _read_address(self, path: str) -> tuple[URL, bool]:
-        """The address of a call, and whether it is of the base URL's origin: only such a call carries the key."""
+        """The address of a call, and whether it is the provider's own: only such a call carries the key."""
         if not _FULL.match(path):
             joint = "" if path.startswith("?") or not path else "/"
             return URL(self._base + joint + path.lstrip("/")), True
@@ -124,48 +162,41 @@ class Wire:
             raise _strange_address() from error
         if url.scheme not in ("http", "https") or not url.raw_host or url.userinfo or "\\" in path:
             raise _strange_address()
-        return url, _origin(url) == self._origin
+        trusted = url.scheme == "https" and any(fnmatchcase(url.host, pattern) for pattern in self._key_hosts)
+        return url, trusted or _origin(url) == self._origin
 
-    async def _exchange(self, request: Request, auth: Auth | None) -> Answer:
+    async def _exchange(self, request: Request, auth: Auth | None) -> Response:
         if auth is None:
-            return await self._answer(await self._transport.handle_async_request(request))
+            return await self._transport.handle_async_request(request)
         if auth.requires_request_body:
             await request.aread()
-        flow = auth.auth_flow(request)
+        flow, own = auth.auth_flow(request), request
         try:
             request = next(flow)
             while True:
-                response = await self._transport.handle_async_request(request)
+                send = self._transport.handle_async_request if request is own else self._errand
+                response = await send(request)
                 try:
                     request = flow.send(response)
                 except StopIteration:
-                    return await self._answer(response)
+                    return response
                 await response.aclose()
         finally:
             flow.close()
 
-    async def _answer(self, response: Response) -> Answer:
-        try:
-            status = response.status_code
-            if 300 <= status < 400:
-                raise _redirect(status)
-            headers = dict(response.headers.items())
-            body = b"" if _encoded(headers, status) else await self._body(response)
-            if status >= 400 and self._secret:
-                body = body.replace(self._secret, b"[redacted]")  # a refusal may quote the key it refuses
-            return Answer(status, headers, body)
-        finally:
-            await response.aclose()
+    async def _errand(self, request: Request) -> Response:
+        """What a key needs before its call can go out, such as a token; the answer whole.
 
-    async def _body(self, response: Response) -> bytes:
-        pieces = []
-        size = 0
-        async for piece in cast("AsyncByteStream", response.stream):
-            size += len(piece)
-            if size > self._max_answer:
-                raise bad_response(f"the backend's answer is larger than {self._max_answer} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+        Raises:
+            ProviderError: there is no answer; the call itself was not sent.
+        """
+        try:
+            response = await self._transport.handle_async_request(request)
+            await response.aread()
+        except Exception as error:
+            message = "the key could not be exchanged for a token"
+            raise ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.NOT_SENT) from error
+        return response
 
 
 class LocalSend:
@@ -188,6 +219,20 @@ class LocalSend:
             raise
         except Exception as error:
             raise bad_response("the backend inside the process failed") from error
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[Answer | AsyncIterator[Event]]:
+        """One call that asks for events, which come when all are made.
+
+        Raises:
+            ProviderError: the backend failed.
+        """
+        answer = await self(call)
+        if not says_events(answer.status, answer.headers):
+            yield answer
+            return
+        async with aclosing(events_of(answer)) as events:
+            yield events
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -215,30 +260,6 @@ def _auth(adapter: Adapter, key: str | None) -> Auth | None:
     return adapter.auth(key)
 
 
-def _lost(error: Exception) -> ProviderError:
-    for unsent, message in _UNSENT.items():
-        if isinstance(error, unsent):
-            return ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.NOT_SENT)
-    message = "the connection to the provider broke before its answer was whole"
-    return ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.AMBIGUOUS)
-
-
 def _strange_address() -> ProviderError:
     message = "the backend named an address that cannot be called"
     return ProviderError(ErrorKind.BAD_RESPONSE, message, outcome=OutcomeClass.NOT_SENT)
-
-
-def _redirect(status: int) -> ProviderError:
-    message = (
-        f"the backend answered {status}, a redirect, and redirects are not followed; set base_url to where it leads"
-    )
-    return ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.REJECTED, status=status)
-
-
-def _encoded(headers: dict[str, str], status: int) -> bool:
-    """Whether a failing answer's body cannot be read; its status alone says enough."""
-    if headers.get("content-encoding", "identity").strip().lower() in ("", "identity"):
-        return False
-    if status < 300:
-        raise bad_response("the backend compressed its answer although it was asked not to")
-    return True

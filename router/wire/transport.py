@@ -2,14 +2,17 @@
 
 A transport never follows a redirect, never inflates a body, keeps no cookie, reads no proxy from the environment
 and repeats nothing. It raises ConnectError, ConnectTimeout or PoolTimeout only where no byte of the request left us.
+A request marked by `EVENTS` brings its answer piece by piece as it arrives, and is gone the moment it is cancelled.
 """
 
 import asyncio
 import ssl
 import warnings
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +27,9 @@ from providers.http import (
     Response,
     Timeout,
 )
+
+EVENTS = "router.events"
+"""The extension of a request whose answer is a stream of events."""
 
 _POOL_WAIT = 2.0
 # Shorter than the idle timeouts of providers, so that a request seldom meets a connection being closed.
@@ -61,7 +67,9 @@ def build_transport(settings: TransportSettings) -> AsyncBaseTransport:
     roots = _roots(settings.ca_file)
     if settings.transport == "pyreqwest":
         try:
-            return _FastTransport(_pyreqwest(settings, roots), settings.patience)
+            return _FastTransport(
+                _pyreqwest(settings, roots), settings.patience, partial(_PlainTransport, settings, roots)
+            )
         except ImportError:
             warnings.warn(
                 "transport: pyreqwest cannot be imported, so the slower httpx carries the calls; "
@@ -118,18 +126,26 @@ def _pyreqwest(settings: TransportSettings, roots: str | None) -> AsyncBaseTrans
 
 
 class _FastTransport(AsyncBaseTransport):
-    """pyreqwest, with two of its habits mended.
+    """pyreqwest, with two of its habits mended, and a plain transport for what it cannot carry.
 
     It calls every lost connection a ConnectError, also one lost after the request was read: only its innermost
     causes tell. And a call cancelled before the answer's head lives on and keeps its place in the pool: so each call
-    is given an end of its own.
+    is given an end of its own. For a stream that is not enough: callers leave those, and it keeps back small pieces.
     """
 
-    def __init__(self, inner: AsyncBaseTransport, patience: float) -> None:
+    def __init__(self, inner: AsyncBaseTransport, patience: float, plain: Callable[[], AsyncBaseTransport]) -> None:
         self._inner = inner
         self._patience = patience
+        self._make_plain = plain
+
+    @cached_property
+    def _plain(self) -> AsyncBaseTransport:
+        """Made when the first stream needs it: many providers never send one, and its certificates take megabytes."""
+        return self._make_plain()
 
     async def handle_async_request(self, request: Request) -> Response:
+        if EVENTS in request.extensions:
+            return await self._plain.handle_async_request(request)
         request.extensions["timeout"] = {"total": self._longest()}
         try:
             return await self._inner.handle_async_request(request)
@@ -141,6 +157,8 @@ class _FastTransport(AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+        if "_plain" in vars(self):
+            await self._plain.aclose()
 
     def _longest(self) -> float:
         deadline = call_deadline.get()

@@ -4,6 +4,7 @@ from backends.azure import AzureBackend
 from backends.ledger import Ledger, Record
 from backends.openai import OpenAIBackend
 from backends.server import Close, Cut, Drip, Empty, Hang, Hold, Raw, Reset, Status, Step
+from backends.streams import StreamCut, StreamError, StreamHang, StreamHold
 
 __all__ = [
     "AzureBackend",
@@ -20,4 +21,8 @@ __all__ = [
     "Reset",
     "Status",
     "Step",
+    "StreamCut",
+    "StreamError",
+    "StreamHang",
+    "StreamHold",
 ]

@@ -55,11 +55,11 @@ class AzureBackend(OpenAIBackend):
         return found[2], str(model)
 
     def rules(self, model: str) -> Rules:
-        """Azure's: fewer words than OpenAI's, and no background on edits."""
+        """Azure's: fewer words than OpenAI's, no background on edits, and no early looks only by not naming them."""
         rules = live_rules(self._models[model])
         words = {name: legal for name, legal in rules.words.items() if name not in {"moderation", "safety_identifier"}}
         words["output_format"] = frozenset({"png", "jpeg"})
         words["quality"] = frozenset({"auto", "low", "medium", "high"})
         nowhere = {"background": frozenset[str]()}
         inputs = frozenset({"image/png", "image/jpeg"})
-        return replace(rules, words=words, edit_words={**rules.edit_words, **nowhere}, inputs=inputs)
+        return replace(rules, words=words, edit_words={**rules.edit_words, **nowhere}, inputs=inputs, fewest_looks=1)

@@ -2,18 +2,17 @@
 
 import io
 import re
-import time
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 from PIL import Image
 
+from backends.drawing import drawn, event, streamed
 from backends.ledger import Record
 from backends.server import Reply, Request, Server, Status
+from backends.streams import StreamError
 
 LIVE = (
     *("gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare"),
@@ -22,16 +21,21 @@ LIVE = (
 )
 MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 LISTED = frozenset({"auto", "1024x1024", "1536x1024", "1024x1536"})
-INTEGERS = frozenset({"n", "output_compression"})
+INTEGERS = frozenset({"n", "output_compression", "partial_images"})
+BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What one model takes: field -> legal words (None: any text), on edits over those of `words`."""
+    """What one model takes: field -> legal words (None: any text), on edits over those of `words`.
+
+    `fewest_looks` is the least `partial_images` that may be named.
+    """
 
     words: Mapping[str, frozenset[str] | None]
     edit_words: Mapping[str, frozenset[str] | None]
     any_size: bool
+    fewest_looks: int = 0
     inputs: frozenset[str] = frozenset(MEDIA_TYPES.values())
 
 
@@ -65,6 +69,11 @@ class OpenAIBackend(Server):
         names = ("message", "type", "param", "code")
         return msgspec.json.encode({"error": {name: getattr(failure, name) for name in names}})
 
+    def error_event(self, failure: StreamError) -> bytes:
+        """OpenAI's `error` event."""
+        names = ("type", "code", "message", "param")
+        return event("error", {"error": {name: getattr(failure, name) for name in names}})
+
     def answer(self, request: Request) -> Reply:
         """Checks as the backend would, draws, and writes down both."""
         record = Record(path=request.path, model=None, n=1, fields={}, headers=request.headers, status=200, billed=True)
@@ -82,7 +91,11 @@ class OpenAIBackend(Server):
             failure = refusal.failure
             record = replace(record, status=failure.status, billed=False)
             return Reply(failure.status, self.error(failure), failure.headers, record)
-        return Reply(200, drawn(fields, parts, record.n), {"x-request-id": f"req_{len(self.ledger)}"}, record)
+        head = {"x-request-id": f"req_{len(self.ledger)}"}
+        inputs = sum(part.name.startswith("image") for part in parts)
+        if fields.get("stream"):
+            return Reply(200, headers=head, record=record, events=streamed(fields, inputs, record.n, operation))
+        return Reply(200, drawn(fields, inputs, record.n), head, record)
 
     def authorise(self, request: Request) -> None:
         """Refuses a missing key and the bad one."""
@@ -138,7 +151,7 @@ def check(fields: Mapping[str, Any], parts: list[Part], rules: Rules, operation:
     """Refuses whatever the model does not take."""
     words = {**rules.words, **(rules.edit_words if operation == "edits" else {})}
     for name, value in fields.items():
-        if name in INTEGERS or name == "size":
+        if name in INTEGERS or name in {"size", "stream"}:
             continue
         if name not in words:
             raise Refusal(400, "unknown_parameter", f"Unknown parameter: '{name}'.", name)
@@ -152,11 +165,20 @@ def check(fields: Mapping[str, Any], parts: list[Part], rules: Rules, operation:
         raise Refusal(400, "invalid_value", "Compression is only for jpeg and webp.", "output_compression")
     if fields.get("background") == "transparent" and form == "jpeg":
         raise Refusal(400, "invalid_value", "A transparent background needs png or webp.", "background")
+    check_stream(fields, rules)
     check_size(fields.get("size", "auto"), any_size=rules.any_size)
     if operation == "edits":
         check_pictures(parts, rules)
     elif parts:
         raise Refusal(400, "invalid_request_body", "Generations take JSON.")
+
+
+def check_stream(fields: Mapping[str, Any], rules: Rules) -> None:
+    """Refuses what asks for no proper stream."""
+    if type(fields.get("stream", False)) is not bool:
+        raise Refusal(400, "invalid_value", f"Invalid value: '{fields['stream']}'.", "stream")
+    if "partial_images" in fields:
+        integer(fields, "partial_images", 0, rules.fewest_looks, 3)
 
 
 def check_size(size: Any, *, any_size: bool) -> None:
@@ -223,6 +245,8 @@ def body_of(request: Request) -> tuple[dict[str, Any], list[Part]]:
     if len(fields) != sum(part.filename is None for part in parts):
         raise Refusal(400, "invalid_request_body", "A field was given twice.")
     fields.update({name: int(fields[name]) for name in INTEGERS & fields.keys() if fields[name].isdecimal()})
+    if fields.get("stream") in BOOLEANS:
+        fields["stream"] = BOOLEANS[fields["stream"]]
     return fields, [part for part in parts if part.filename is not None]
 
 
@@ -236,38 +260,3 @@ def part_of(raw: bytes) -> Part:
     if name is None:
         raise Refusal(400, "invalid_request_body", "A part has no name.")
     return Part(name[1], data, filename and filename[1], media_type and media_type[1])
-
-
-def drawn(fields: Mapping[str, Any], parts: list[Part], n: int) -> bytes:
-    """The documented answer, with `n` real pictures of the size asked."""
-    size = fields.get("size", "auto")
-    size = "1024x1024" if size == "auto" else size
-    form, background = fields.get("output_format", "png"), fields.get("background", "auto")
-    quality = fields.get("quality", "auto")
-    text, taken = len(fields["prompt"].split()), 272 * sum(part.name.startswith("image") for part in parts)
-    body = {
-        "created": int(time.time()),
-        "background": "transparent" if background == "transparent" else "opaque",
-        "output_format": form,
-        "quality": "medium" if quality == "auto" else quality,
-        "size": size,
-        "data": [{"b64_json": picture(size, form, shade, clear=background == "transparent")} for shade in range(n)],
-        "usage": {
-            "input_tokens": text + taken,
-            "input_tokens_details": {"text_tokens": text, "image_tokens": taken},
-            "output_tokens": 210 * n,
-            "output_tokens_details": {"text_tokens": 0, "image_tokens": 210 * n},
-            "total_tokens": text + taken + 210 * n,
-        },
-    }
-    return msgspec.json.encode(body)
-
-
-@lru_cache(maxsize=256)
-def picture(size: str, form: str, shade: int = 0, *, clear: bool = False) -> str:
-    """A plain picture as base64; grey, as that is quickly drawn."""
-    width, height = map(int, size.split("x"))
-    into = io.BytesIO()
-    grey = 20 * shade + 40
-    Image.new("LA" if clear else "L", (width, height), (grey, 0) if clear else grey).save(into, form)
-    return b64encode(into.getvalue()).decode()

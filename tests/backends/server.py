@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
-import struct
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -11,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from backends import streams
 from backends.ledger import Ledger, Record
+from backends.streams import StreamError, StreamHold, StreamStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Empty:
     billed: bool = True
 
 
-Step = Status | Raw | Reset | Close | Hang | Cut | Drip | Hold | Empty
+Step = Status | Raw | Reset | Close | Hang | Cut | Drip | Hold | Empty | StreamStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; `record` is what the ledger keeps of it, None for a call that makes nothing."""
+    """An answer, in one body or in `events`; `record` is what the ledger keeps, None for a call that makes nothing."""
 
     status: int
-    body: bytes
+    body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     record: Record | None = None
+    events: tuple[bytes, ...] | None = None
 
 
 class Server:
@@ -124,7 +125,7 @@ class Server:
         self.ledger = Ledger()
         self.port = 0
         self._steps: deque[Step] = deque()
-        self._holds: list[Hold] = []
+        self._holds: list[Hold | StreamHold] = []
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._ready = threading.Event()
         self._failures: list[BaseException] = []
@@ -137,10 +138,14 @@ class Server:
         """The body of an error, in the backend's own form."""
         raise NotImplementedError
 
+    def error_event(self, failure: StreamError) -> bytes:
+        """The event of a failure, in the backend's own form."""
+        raise NotImplementedError
+
     def script(self, *steps: Step) -> None:
         """What to do with the next sound calls, one step each; after them all is normal again."""
         self._steps.extend(steps)
-        self._holds.extend(step for step in steps if isinstance(step, Hold))
+        self._holds.extend(step for step in steps if isinstance(step, Hold | StreamHold))
 
     @property
     def origin(self) -> str:
@@ -196,10 +201,16 @@ class Server:
                 step = self._steps.popleft()
                 reply = self._scripted(reply, reply.record, step)
             self.ledger.add(reply.record)
+        if isinstance(step, StreamStep):
+            error = self.error_event(step) if isinstance(step, StreamError) else b""
+            writer.write(_head(reply))
+            return await streams.deliver(reply.events or (), error, step, reader, writer)
         return await _deliver(reply, step, reader, writer)
 
     def _scripted(self, reply: Reply, record: Record, step: Step) -> Reply:
         """The reply as the script has it, and in the record what the client can know of it."""
+        if isinstance(step, StreamStep) and reply.events is None:
+            raise AssertionError(f"{step} is scripted, and the call asks for no stream")
         match step:
             case Status():
                 reply = Reply(step.status, self.error(step), step.headers)
@@ -211,15 +222,19 @@ class Server:
         return replace(reply, record=replace(record, status=status, billed=step.billed))
 
 
-async def _deliver(reply: Reply, step: Step | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    head = {"content-type": "application/json", "content-length": str(len(reply.body)), **reply.headers}
+def _head(reply: Reply) -> bytes:
+    framing = {"content-type": "application/json", "content-length": str(len(reply.body))}
+    head = {**(framing if reply.events is None else streams.HEAD), **reply.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    data = f"HTTP/1.1 {reply.status} Scripted\r\n{lines}\r\n".encode("latin-1") + reply.body
+    return f"HTTP/1.1 {reply.status} Scripted\r\n{lines}\r\n".encode("latin-1")
+
+
+async def _deliver(reply: Reply, step: Step | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    body = reply.body if reply.events is None else streams.chunked(reply.events)
+    data = _head(reply) + body
     match step:
         case Reset():
-            connection: socket.socket = writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+            streams.reset(writer)
             return False
         case Close():
             return False
@@ -227,7 +242,7 @@ async def _deliver(reply: Reply, step: Step | None, reader: asyncio.StreamReader
             await reader.read()
             return False
         case Cut():
-            writer.write(data[: len(data) - len(reply.body) // 2 - 1])
+            writer.write(data[: len(data) - len(body) // 2 - 1])
             await writer.drain()
             return False
         case Drip(piece, pause):

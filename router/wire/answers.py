@@ -1,0 +1,128 @@
+"""Reads what came back over the wire: an answer whole, or its events one by one."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
+from io import BytesIO
+from typing import cast
+
+from providers.base import Answer, ErrorKind, OutcomeClass, ProviderError, bad_response
+from providers.http import AsyncByteStream, ConnectError, ConnectTimeout, PoolTimeout, Response
+from router.wire.sse import Event, Events
+
+_LONGEST_WORDS = 64 * 1024
+"""Bytes of an event that may be words and quote the key; a longer one is a picture, and not searched for it."""
+
+# What a transport raises only where no byte of the request left us.
+_UNSENT: Mapping[type[Exception], str] = {
+    PoolTimeout: "no connection to the provider came free in time",
+    ConnectTimeout: "connecting to the provider took too long",
+    ConnectError: "the provider could not be reached",
+}
+
+
+def says_events(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether what came back is a stream of events."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return 200 <= status < 300 and media_type == "text/event-stream"
+
+
+async def read_answer(response: Response, secret: bytes, max_answer: int) -> Answer:
+    """The answer whole, and the response closed. A refusal that quotes the `secret` does so no more.
+
+    Raises:
+        ProviderError: it broke off, or must not be used.
+    """
+    try:
+        return await _whole(response, secret, max_answer)
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise lost(error) from error
+    finally:
+        await close(response)
+
+
+async def read_events(response: Response, secret: bytes) -> AsyncGenerator[Event, None]:
+    """The events as they come. Whoever reads them closes the response.
+
+    Raises:
+        ProviderError: the stream broke off, or must not be used.
+    """
+    events = Events()
+    _compressed(response.headers, response.status_code)
+    pieces = cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncByteStream", response.stream)))
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                for event in events.feed(piece):
+                    yield _redacted(event, secret)
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise lost(error) from error
+    for event in events.end():
+        yield _redacted(event, secret)
+
+
+async def events_of(answer: Answer) -> AsyncGenerator[Event, None]:
+    """The events of an answer that is already whole."""
+    events = Events()
+    for event in (*events.feed(answer.body), *events.end()):
+        yield event
+
+
+def lost(error: Exception) -> ProviderError:
+    """What a transport's failure means for the bill."""
+    for unsent, message in _UNSENT.items():
+        if isinstance(error, unsent):
+            return ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.NOT_SENT)
+    message = "the connection to the provider broke before its answer was whole"
+    return ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.AMBIGUOUS)
+
+
+async def close(response: Response) -> None:
+    """Let go of a response, read to its end or not. A failure to do so says nothing of what was read."""
+    with suppress(Exception):
+        await response.aclose()
+
+
+async def _whole(response: Response, secret: bytes, max_answer: int) -> Answer:
+    status = response.status_code
+    if 300 <= status < 400:
+        raise _redirect(status)
+    headers = dict(response.headers.items())
+    body = b"" if _compressed(headers, status) else await _body(response, max_answer)
+    if status >= 400 and secret:
+        body = body.replace(secret, b"[redacted]")
+    return Answer(status, headers, body)
+
+
+async def _body(response: Response, max_answer: int) -> bytes:
+    body = BytesIO()  # gives up its bytes without a copy; pieces in a list would be held twice while they are joined
+    async for piece in cast("AsyncByteStream", response.stream):
+        body.write(piece)
+        if body.tell() > max_answer:
+            raise bad_response(f"the backend's answer is larger than {max_answer} bytes")
+    return body.getvalue()
+
+
+def _redacted(event: Event, secret: bytes) -> Event:
+    if secret and len(event.data) <= _LONGEST_WORDS and secret in event.data:
+        return Event(event.name, event.data.replace(secret, b"[redacted]"))
+    return event
+
+
+def _redirect(status: int) -> ProviderError:
+    message = (
+        f"the backend answered {status}, a redirect, and redirects are not followed; set base_url to where it leads"
+    )
+    return ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.REJECTED, status=status)
+
+
+def _compressed(headers: Mapping[str, str], status: int) -> bool:
+    """Whether a failing answer's body cannot be read; its status alone says enough."""
+    if headers.get("content-encoding", "identity").strip().lower() in ("", "identity"):
+        return False
+    if status < 300:
+        raise bad_response("the backend compressed its answer although it was asked not to")
+    return True
