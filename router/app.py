@@ -1,5 +1,6 @@
 """The application: every route, and the envelope around whatever no route answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from providers.base import Operation
 from router.api import ops
+from router.api.files import Files
 from router.api.images import Images
 from router.api.models import Models
 from router.api.request_id import request_id
@@ -19,6 +21,7 @@ from router.messages.response import refusal
 from router.runtime import Service
 
 IMAGE_PREFIXES = ("/v2/router", "/v3/router", "/v1", "/v2/gateway", "/v2/proxy")
+FILES = "/v2/router/images/files"
 MODEL_PREFIXES = ("/v3/router", "/v2/router", "/v1")
 PATHS = {
     Operation.GENERATE: "images/generations",
@@ -32,7 +35,9 @@ def build(service: Service) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(service.sweep())
         yield
+        sweeping.cancel()
         await service.aclose()
 
     app = Starlette(
@@ -58,6 +63,7 @@ def _routes() -> list[BaseRoute]:
     return [
         *images,
         *models,
+        Route(f"{FILES}/{{token}}", Files(), methods=["GET", "HEAD"]),
         Route("/livez", ops.livez),
         Route("/readyz", ops.readyz),
         Route("/metrics", ops.metrics),

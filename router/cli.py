@@ -13,6 +13,7 @@ from router import __version__, shipped
 from router.app import build
 from router.catalog import CatalogFile, load_catalog
 from router.config.load import ConfigError, Loaded, load, schema
+from router.images.store import StoreFailed
 from router.observe import logs
 from router.runtime import Runtime, Service
 from router.server import run
@@ -43,7 +44,10 @@ def serve(file: Path | None, host: str | None, port: int | None) -> None:
             "name who may call in server.keys, or set server.open: true",
         )
     logs.configure(sys.stderr)
-    service = Service(Runtime(loaded, load_catalog(shipped.path("catalog"))))
+    try:
+        service = Service(Runtime(loaded, load_catalog(shipped.path("catalog"))))
+    except StoreFailed as why:
+        raise click.ClickException(str(why)) from None
     run(build(service), service, host, server.port if port is None else port)
 
 

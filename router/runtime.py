@@ -3,18 +3,27 @@
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import providers
 from router.auth import Caller, Keys
 from router.catalog import Catalog, Entry
 from router.config.load import Loaded
 from router.config.model import ModelSettings, Policies, ProviderSettings, Settings, TargetSettings, merge
+from router.config.pictures import PartialResult
 from router.engine.balance import Balance
+from router.engine.handover import Handover
 from router.engine.route import Backoff, Policy, Provider, Route, Target
+from router.images.store import PictureStore, StoreFailed
 from router.messages.errors import Refused
+from router.messages.limits import BodyLimits
+from router.observe import logs
 from router.observe.metrics import Metrics
+from router.wire.fetch import Fetcher
 from router.wire.send import LocalSend, Wire
 from router.wire.transport import TransportSettings, build_transport
+
+_SWEEP_EVERY = 300.0  # seconds between two looks for pictures whose links have ended
 
 
 class Runtime:
@@ -28,9 +37,14 @@ class Runtime:
         settings = loaded.settings
         self.version = loaded.text_hash
         self.server = settings.server
+        self.limits = BodyLimits.of(settings.server)
         self.keys = Keys((key.key.reveal(), Caller(key.name, key.models)) for key in settings.server.keys)
         self._catalog = catalog
         self._wires: list[Wire] = []
+        self.store = PictureStore.open(settings.server.store)
+        self._fetcher = Fetcher(ca_files=_authorities(settings))
+        self.images_fetcher = Fetcher(max_bytes=settings.server.max_image) if settings.server.fetch_images else None
+        self.handover = Handover(self._fetcher, self.store, settings.server.store.lifetime)
         self._providers = {name: self._provider(name, given, settings) for name, given in settings.providers.items()}
         routes = {name: self._route(name, given, settings) for name, given in settings.models.items()}
         self._named = {name: route for name, route in routes.items() if not name.endswith("/*")}
@@ -65,6 +79,10 @@ class Runtime:
         """Close every connection to the backends."""
         for wire in self._wires:
             await wire.aclose()
+        await self._fetcher.aclose()
+        if self.images_fetcher is not None:
+            await self.images_fetcher.aclose()
+        await self.store.aclose()
 
     def _find(self, model: str) -> Route | None:
         return self._by_any_name.get(model) or self._wild(model)
@@ -116,7 +134,14 @@ class Runtime:
         wire = Wire(adapter, base_url, key, transport)
         self._wires.append(wire)
         return Provider(
-            name=name, kind=given.kind, adapter=adapter, send=wire, base_url=base_url, options=given.options
+            name=name,
+            kind=given.kind,
+            adapter=adapter,
+            send=wire,
+            base_url=base_url,
+            options=given.options,
+            link_life=given.link_life if given.link_life is not None else adapter.link_life,
+            insecure_links=given.insecure_links,
         )
 
     def _route(self, name: str, given: ModelSettings, settings: Settings) -> Route:
@@ -127,6 +152,9 @@ class Runtime:
             policy=_policy(policies),
             params=given.params.asked(),
             entry=None if given.unconstrained else self._catalog.entry(name),
+            partial=given.partial is PartialResult.ALLOW,
+            resize=given.resize,
+            heartbeat=given.heartbeat,
         )
 
     def _target(self, given: TargetSettings, policies: Policies) -> Target:
@@ -156,9 +184,23 @@ class Service:
         """The balance draws from the service's own source of chance."""
         self.balance = Balance(self.rng)
 
+    async def sweep(self) -> None:
+        """Delete pictures whose links have ended, for as long as the router runs."""
+        await self.runtime.store.run_sweeper(_SWEEP_EVERY, _not_swept)
+
     async def aclose(self) -> None:
         """Let go of every connection."""
         await self.runtime.aclose()
+
+
+def _not_swept(why: StoreFailed) -> None:
+    logs.logger().warning("the picture store was not swept", reason=str(why))
+
+
+def _authorities(settings: Settings) -> Mapping[str, Path]:
+    """The certificates to trust at each provider's own address."""
+    given = settings.providers.values()
+    return {each.base_url: each.ca_file for each in given if each.base_url is not None and each.ca_file is not None}
 
 
 def _policy(policies: Policies) -> Policy:
@@ -175,5 +217,6 @@ def _policy(policies: Policies) -> Policy:
         ),
         fallback_on=policies.fallback_on,
         max_billable_attempts=policies.max_billable_attempts,
+        side_by_side=policies.side_by_side,
         caller_backoff=policies.caller_backoff,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from backends import Ledger, OpenAIBackend, Status, Step
 from pictures import png
 from serving import serving
@@ -51,8 +52,8 @@ def is_png(text: str) -> bool:
 
 
 def is_link_to_png(link: str) -> bool:
-    """Whether a data URI holds a PNG."""
-    return link.startswith("data:image/png;base64,") and is_png(link.partition(",")[2])
+    """Whether a PNG lies at an address."""
+    return httpx.get(link).content.startswith(b"\x89PNG")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

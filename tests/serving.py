@@ -56,20 +56,28 @@ def serving(config: Mapping[str, Any], directory: Path, environ: Mapping[str, st
 
 
 @contextlib.contextmanager
-def command(*arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The address and the process of `image-router serve` with these arguments, on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "router", "serve", "--port", "0", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(environ or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def command(
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address and the process of `image-router serve` with these arguments, on a free port.
+
+    What it logs goes to `log`: a pipe that nobody reads would hold it up.
+    """
+    with (log or Path(os.devnull)).open("w") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "router", "serve", "--port", "0", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **(environ or {})},
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            text=True,
+        )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        assert "listens on " in line, process.communicate()[1]
+        assert "listens on " in line, f"it did not start: {log and log.read_text()}"
         yield line.split("listens on ")[1].split()[0], process
     finally:
         process.terminate()

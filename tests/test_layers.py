@@ -22,8 +22,10 @@ LEVELS = (
     ("router",),
     ("providers",),
     (ADAPTER,),
+    ("providers.images_api", "providers.stable_image"),
     ("providers.dialect", "providers.auth"),
     ("providers.base",),
+    ("providers.errors", "providers.shapes"),
     ("providers.http",),
 )
 LEVEL = {unit: number for number, units in enumerate(LEVELS) for unit in units}
@@ -33,12 +35,14 @@ OTHER_ARROWS = {
     ("router.auth", "router.messages"): "a caller is refused in the words of the contract",
     ("router.observe", "router.auth"): "a log line names the caller",
     ("router.wire", "router.images"): "a picture is known by its first bytes",
+    ("router.wire", "router.usage"): "what one stream used is summed as all else",
     ("router.usage", "router.catalog"): "prices stand in the catalogue",
     ("router.usage", "router.images"): "a picture is priced by its size",
     ("providers.base", "providers.dialect"): "an adapter names its dialects, as a type alone",
 }
 
 PLACES = {
+    "httpcore": ("providers.http",),
     "httpx": ("providers.http",),
     "prometheus_client": ("router.observe",),
     "starlette": ("router.api", "router.app", "router.server"),

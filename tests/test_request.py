@@ -130,7 +130,6 @@ REFUSED = {
     "odd moderation": (None, {"moderation": "none"}, "invalid_value", "moderation"),
     "moderation of dall-e-3": (DALLE3, {"moderation": "low"}, "unsupported_parameter", "moderation"),
     "fidelity to no input": (GPT, {"input_fidelity": "high"}, "unsupported_parameter", "input_fidelity"),
-    "a stream": (GPT, {"stream": True}, "unsupported_parameter", "stream"),
     "a stream by text": (GPT, {"stream": "true"}, "invalid_type", "stream"),
     "four partial images": (GPT, {"partial_images": 4}, "invalid_value", "partial_images"),
     "an odd form": (None, {"response_format": "file"}, "invalid_value", "response_format"),
@@ -234,8 +233,9 @@ def test_scalars_of_a_form_are_text() -> None:
 
 @pytest.mark.parametrize("text", ["true", "TRUE", "1"])
 def test_a_form_can_ask_for_a_stream(text) -> None:
-    """Every spelling of yes in a form is a yes."""
-    assert refused(GENERATE, {**P, "stream": text}, form=True).param == "stream"
+    """In a form a stream is asked for by text, in any case."""
+    asked_for = read(GENERATE, {**P, "stream": text, "partial_images": "2"}, form=True)
+    assert (asked_for.stream, asked_for.partial_images) == (True, 2)
 
 
 MODELS = {

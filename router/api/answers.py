@@ -1,5 +1,9 @@
 """Sends what was rendered: pieces in order, never joined, so that a picture is not copied on its way out."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from starlette.types import Send
 
 from router.messages.response import Rendered
@@ -21,3 +25,33 @@ async def send_answer(answer: Rendered, request_id: str, send: Send) -> None:
     for piece in pieces[:-1]:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": pieces[-1]})
+
+
+async def send_patiently(
+    work: Coroutine[Any, Any, Rendered],
+    pause: float,
+    request_id: str,
+    send: Send,
+    observe: Callable[[Rendered], None],
+) -> None:
+    """Write what `work` renders, and a blank every `pause` seconds until then, for proxies that cut silence.
+
+    JSON may begin with blanks. Once one is out the status is 200, also for an error, which only the body then tells.
+    `observe` is told of the answer before it goes out.
+    """
+    rendering = asyncio.ensure_future(work)
+    started = False
+    while not (await asyncio.wait({rendering}, timeout=pause))[0]:
+        if not started:
+            started = True
+            headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b" ", "more_body": True})
+    answer = await rendering
+    observe(answer)
+    if not started:
+        await send_answer(answer, request_id, send)
+        return
+    for piece in answer.pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

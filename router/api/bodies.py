@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 
 from providers.base import Upload
-from router.api.body_limits import MIB, BodyLimits, Intake
+from router.api.body_limits import Intake
 from router.api.form_fields import nest
 from router.api.form_parts import FormParts
 from router.api.json_pictures import image_sources, mask_source, place
@@ -18,6 +18,7 @@ from router.api.pictures import Extent
 from router.api.urlencoded import read_urlencoded
 from router.images.spool import Spool
 from router.messages.errors import Refused
+from router.messages.limits import MIB, BodyLimits
 
 __all__ = ["Body", "BodyLimits", "read_body"]
 

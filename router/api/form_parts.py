@@ -3,12 +3,12 @@
 import re
 from typing import Protocol
 
-from router.api.body_limits import BodyLimits
 from router.api.form_fields import TextPart
 from router.api.json_pictures import too_many, unsupported_file
 from router.api.pictures import Extent, FilePicture, TextPicture
 from router.images.spool import Spool
 from router.messages.errors import Refused
+from router.messages.limits import BodyLimits
 
 _PICTURE = re.compile(r"(image|images|mask)((?:\[[^\[\]]*\])*)")
 # A file whose name is written only in the extended syntax has none here.

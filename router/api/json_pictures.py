@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from router.api.body_limits import BodyLimits
 from router.api.pictures import Extent, TextPicture
 from router.images.spool import Spool
 from router.messages.errors import Refused
+from router.messages.limits import BodyLimits
 
 _PIECE = 192 * 1024
 

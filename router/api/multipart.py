@@ -6,10 +6,11 @@ import logging
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from router.api.body_limits import BodyLimits, Intake
+from router.api.body_limits import Intake
 from router.api.form_parts import FormParts, Part
 from router.images.spool import Spool
 from router.messages.errors import Refused
+from router.messages.limits import BodyLimits
 
 _PIECE = 256 * 1024
 _MOST_HEADERS = 8

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-from router.api.body_limits import BodyLimits
 from router.api.form_parts import FormParts
 from router.images.spool import Spool
 from router.messages.errors import Refused
+from router.messages.limits import BodyLimits
 
 _PIECE = 192 * 1024
 

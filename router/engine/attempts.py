@@ -2,18 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from providers.base import ErrorKind, ImageResult, Job, OutcomeClass, ProviderError, bad_response
+from providers.base import ErrorKind, OutcomeClass, ProviderError
 from router import usage
+from router.engine.drawing import Made
 from router.engine.record import Attempt, Observer
 from router.engine.request import Retry
 from router.engine.route import Target
-from router.images.pixels import Picture, recognise
-from router.wire.conversation import converse
 from router.wire.transport import call_deadline
 
 OWN_PATIENCE = 10.0  # seconds a Retry-After may hold the router's own retry; beyond it the next target is better
@@ -22,18 +21,14 @@ _SPREAD = (0.75, 1.25)  # jitter of the caller's pauses
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What one try made: the adapter's result, and those of its pictures that are usable."""
-
-    result: ImageResult
-    pictures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Harvest:
-    """What the tries of one job came to: pictures or the last error, and how many may have been billed for none."""
+    """What the tries of one job came to: what was made and by which attempt, or the last error.
+
+    `billable` tries may have been billed for nothing.
+    """
 
     made: Made | None
+    attempt: Attempt | None
     error: ProviderError | None
     billable: int
 
@@ -44,6 +39,7 @@ class Patience:
 
     `retry` is the caller's, None where the target's own policy holds. `others_wait(error)` says whether the chain
     would go on to another target; the router's own policy then leaves at once: fail over first, wait last.
+    `begun()` says whether a picture has gone out, after which nothing is tried again.
     `billable_left` is how many more attempts may be billed. `deadline` is in the loop's time.
     """
 
@@ -52,19 +48,41 @@ class Patience:
     deadline: float
     billable_left: int
     others_wait: Callable[[ProviderError], bool]
+    begun: Callable[[], bool]
     random: random.Random
 
 
 class Tries:
-    """The tries of one job on one target. Made for one use: retry state is never shared between requests."""
+    """The tries of one job on one target. Made for one use: retry state is never shared between requests.
 
-    def __init__(self, target: Target, job: Job, patience: Patience, fallback_index: int, observer: Observer) -> None:
+    Args:
+        draw: does the work of one attempt.
+        patience: bounds the tries.
+        observer: is told of each.
+        target: whom they are made at.
+        quality: as sent, for the price where the backend does not say.
+        fallback_index: which of the caller's models this is.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[], Awaitable[Made]],
+        patience: Patience,
+        observer: Observer,
+        *,
+        target: Target,
+        quality: str | None,
+        fallback_index: int,
+    ) -> None:
         self._target = target
-        self._job = job
+        self._quality = quality
+        self._draw = draw
         self._patience = patience
         self._fallback_index = fallback_index
         self._observer = observer
         self._number = 0
+        self._errors: list[ProviderError] = []
+        self._success: tuple[Made | None, Attempt | None] = (None, None)
         self._billable = 0
 
     async def run(self) -> Harvest:
@@ -78,12 +96,17 @@ class Tries:
             reraise=True,
         )
         try:
-            made: Made = await retrying(self._once)
+            await retrying(self._once)
         except ProviderError as error:
-            return Harvest(None, error, self._billable)
-        return Harvest(made, None, self._billable)
+            return Harvest(None, None, error, self._billable)
+        finally:
+            # Both refer to themselves by way of this call, and would keep megabytes until the next collection.
+            retrying.iter_state.reset()
+            for failure in self._errors:
+                _forget_frames(failure)
+        return Harvest(*self._success, None, self._billable)
 
-    async def _once(self) -> Made:
+    async def _once(self) -> None:
         loop = asyncio.get_running_loop()
         self._number += 1
         started = loop.time()
@@ -91,10 +114,7 @@ class Tries:
         call_deadline.set(started + self._patience.call_timeout)
         try:
             async with asyncio.timeout(self._patience.call_timeout):
-                result = await converse(self._target.provider.adapter, self._job, self._target.provider.send)
-                pictures = tuple(filter(None, map(recognise, result.images)))
-                if not pictures:
-                    raise bad_response("the backend answered without a usable picture")
+                made = await self._draw()
         except TimeoutError:
             limit = f"{self._patience.call_timeout:g} s"
             error = ProviderError(ErrorKind.TIMEOUT, f"no answer within {limit}", outcome=OutcomeClass.AMBIGUOUS)
@@ -105,20 +125,21 @@ class Tries:
             gone = ProviderError(ErrorKind.TIMEOUT, "cut off before it ended", outcome=OutcomeClass.AMBIGUOUS)
             self._failed(gone, loop.time() - started)
             raise
-        made = Made(result, pictures)
-        self._succeeded(made, loop.time() - started)
-        return made
+        self._success = (made, self._succeeded(made, loop.time() - started))
 
-    def _succeeded(self, made: Made, seconds: float) -> None:
+    def _succeeded(self, made: Made, seconds: float) -> Attempt:
         used = made.result.usage
-        quality = made.result.facts.get("quality") or self._job.params.get("quality")
+        quality = made.result.facts.get("quality") or self._quality
         price = usage.cost(self._target.price, used, made.pictures, quality)
         attempt = self._attempt(OutcomeClass.SUCCEEDED, seconds)
-        self._observer.attempt_ended(replace(attempt, pictures=len(made.pictures), usage=used, cost=price))
+        attempt = replace(attempt, pictures=len(made.pictures), usage=used, cost=price)
+        self._observer.attempt_ended(attempt)
+        return attempt
 
     def _failed(self, error: ProviderError, seconds: float) -> ProviderError:
         paid_failure = error.outcome is OutcomeClass.FAILED and self._target.provider.adapter.failed_is_billed
         self._billable += error.outcome is OutcomeClass.AMBIGUOUS or paid_failure
+        self._errors.append(error)
         self._observer.attempt_ended(replace(self._attempt(error.outcome, seconds), error=error))
         return error
 
@@ -133,7 +154,9 @@ class Tries:
 
     def _again(self, error: BaseException) -> bool:
         """Whether this target is tried again after `error`: never past the bill's limit, else by whose policy holds."""
-        if not isinstance(error, ProviderError) or self._billable >= self._patience.billable_left:
+        if not isinstance(error, ProviderError) or self._patience.begun():
+            return False
+        if self._billable >= self._patience.billable_left:
             return False
         retry = self._patience.retry
         if retry is not None:
@@ -167,6 +190,13 @@ class Tries:
 
     def _too_late(self, state: RetryCallState) -> bool:
         return asyncio.get_running_loop().time() + state.upcoming_sleep >= self._patience.deadline
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop what a failure remembers of the calls it passed through; what it says stays."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def raw_status(error: ProviderError) -> int:

@@ -3,14 +3,25 @@
 Requirements rule a target out with the reason; preferences are adapted with a warning.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.base import Job, Operation
-from providers.dialect import ParameterWarning, Strictness, Unsupported, translate
+from providers.dialect import ParameterWarning, Strictness, Unsupported, merged, translate
 from router.engine.request import ImageRequest
 from router.engine.route import Target
+
+CONVERTIBLE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+"""Input pictures that are turned into PNG for a target that does not read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A job, and which of the pictures asked it makes: their places, counted from 0."""
+
+    job: Job
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +29,17 @@ class Plan:
     """The jobs of one target, side by side, and what differs from what was asked."""
 
     target: Target
-    jobs: tuple[Job, ...]
+    shards: tuple[Shard, ...]
     warnings: tuple[ParameterWarning, ...]
 
 
-def plan(request: ImageRequest, defaults: Mapping[str, Any], target: Target, made: int = 0) -> Plan:
-    """The jobs that would make what is missing once `made` of the request's pictures exist.
+def plan(
+    request: ImageRequest,
+    defaults: Mapping[str, Any],
+    target: Target,
+    places: Sequence[int] | None = None,
+) -> Plan:
+    """The jobs that would make the pictures at `places`; all of the request's where none are named.
 
     `defaults` are the route's parameters, used where the caller was silent.
 
@@ -41,7 +57,7 @@ def plan(request: ImageRequest, defaults: Mapping[str, Any], target: Target, mad
         operation=request.operation,
         model=target.model,
         prompt=request.prompt,
-        n=request.n - made,
+        n=request.n,
         params=translation.params,
         extras=extras,
         images=request.images,
@@ -49,8 +65,15 @@ def plan(request: ImageRequest, defaults: Mapping[str, Any], target: Target, mad
         options=target.provider.options,
         base_url=target.provider.base_url,
     )
-    jobs = tuple(_shards(job, made, asked, target)) if made or job.n > target.dialect.max_n else (job,)
-    return Plan(target, jobs, (*warnings, *translation.warnings, *dropped))
+    most = 1 if streams(request, target) else target.dialect.max_n
+    wanted = tuple(range(request.n)) if places is None else tuple(places)
+    shards = tuple(_shards(job, wanted, most, target, asked.get("seed")))
+    return Plan(target, shards, (*warnings, *translation.warnings, *dropped))
+
+
+def streams(request: ImageRequest, target: Target) -> bool:
+    """Whether a target sends its events as they come: one picture a call, as events do not say whose they are."""
+    return request.stream and target.provider.adapter.stream is not None and target.dialect.stream
 
 
 def _emulated(request: ImageRequest, target: Target) -> tuple[ImageRequest, tuple[ParameterWarning, ...]]:
@@ -70,10 +93,10 @@ def _require(request: ImageRequest, target: Target) -> None:
         raise Unsupported(f"operation: the model cannot {request.operation}")
     if len(request.images) > dialect.max_images:
         raise Unsupported(f"image: the model takes at most {dialect.max_images}, not {len(request.images)}")
-    if request.mask is not None and not dialect.mask:
+    if request.mask is not None and dialect.mask is None:
         raise Unsupported("mask: the model takes none")
     for image in request.images:
-        if image.media_type is not None and image.media_type not in dialect.input_types:
+        if image.media_type is not None and image.media_type not in dialect.input_types | CONVERTIBLE:
             raise Unsupported(f"image: the model does not read {image.media_type}")
 
 
@@ -92,11 +115,12 @@ def _extras(
     return aimed, tuple(ParameterWarning(name, "given", None, reason) for name in request.extras)
 
 
-def _shards(job: Job, made: int, asked: Mapping[str, Any], target: Target) -> Iterator[Job]:
-    """The job in parts the backend can make; a seed moves on with each, or the parts would be the same picture."""
-    seed = asked.get("seed")
+def _shards(job: Job, places: Sequence[int], most: int, target: Target, seed: int | None) -> Iterator[Shard]:
+    """The job in parts the backend can make; a seed moves on with the place, or two would be the same picture."""
     rule = target.dialect.rule("seed", job.operation)
-    for first in range(0, job.n, target.dialect.max_n):
-        shard = replace(job, id=f"{job.id}-{made + first}", n=min(target.dialect.max_n, job.n - first))
-        fit = rule(seed + made + first) if rule is not None and seed is not None else None
-        yield replace(shard, params={**job.params, **fit.fields}) if fit is not None else shard
+    for at in range(0, len(places), most):
+        own = tuple(places[at : at + most])
+        fit = rule(seed + own[0]) if rule is not None and seed is not None and own[0] else None
+        params = merged(job.params, fit.fields) if fit is not None else job.params
+        name = f"{job.id}-{own[0]}" if own[0] else job.id
+        yield Shard(replace(job, id=name, n=len(own), params=params), own)

@@ -1,5 +1,6 @@
 """What happened, in frozen records: the response, the log line and the metrics are all read from these."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,10 +50,34 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A picture and the target that drew it."""
+    """A picture, the attempt that drew it, and its place among the pictures asked.
+
+    `first`: whether it is the first of the pictures that attempt made.
+    """
 
     picture: Picture
-    target: Target
+    attempt: Attempt
+    place: int
+    first: bool = True
+
+    @property
+    def target(self) -> Target:
+        """Who drew it."""
+        return self.attempt.target
+
+
+class Progress(Protocol):
+    """Who is told of pictures while a request is under way. Once one has gone out, there is no other target."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a picture, or an early look, has gone out."""
+
+    async def early(self, picture: Picture, index: int) -> None:
+        """An early look at a picture; `index` counts from 0."""
+
+    async def finished(self, delivery: Delivery) -> None:
+        """A finished picture."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +98,19 @@ class Outcome:
     facts: dict[str, str] = field(default_factory=dict)
 
     @property
-    def missing(self) -> int:
-        """Pictures still to be made."""
-        return self.wanted - len(self.deliveries)
+    def missing(self) -> tuple[int, ...]:
+        """The places of the pictures still to be made."""
+        made = {delivery.place for delivery in self.deliveries}
+        return tuple(place for place in range(self.wanted) if place not in made)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all pictures asked are there."""
+        return len(self.deliveries) >= self.wanted
+
+    def warn(self, warnings: Iterable[ParameterWarning]) -> None:
+        """Keep warnings, each once."""
+        self.warnings.extend(warning for warning in dict.fromkeys(warnings) if warning not in self.warnings)
 
     @property
     def usage(self) -> Usage | None:

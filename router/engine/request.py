@@ -85,6 +85,7 @@ class ImageRequest:
     """One request.
 
     `asked` holds the common parameters the caller gave (`providers.dialect.PARAMETERS`), `shape` as a `Shape`.
+    `stream`: pictures are wanted as events, each after `partial_images` early looks where the backend gives them.
     `extras` are fields nobody here knows; `options` are fields for one kind of provider, by kind.
     """
 
@@ -100,5 +101,7 @@ class ImageRequest:
     extras: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     strictness: Strictness | None = None
+    stream: bool = False
+    partial_images: int = 0
     controls: Controls = field(default_factory=Controls)
     trace: Trace = field(default_factory=Trace)

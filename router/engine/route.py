@@ -7,6 +7,7 @@ from typing import Any
 from providers.base import Adapter, ErrorKind, Operation
 from providers.dialect import Dialect, Strictness
 from router.catalog import Entry, Price
+from router.config.pictures import Resize
 from router.wire.send import Send
 
 
@@ -27,6 +28,7 @@ class Backoff:
 class Policy:
     """How patient a route or target is. Times in seconds.
 
+    `side_by_side` bounds one request's calls at a target.
     `caller_backoff` is the first pause of the retries a caller asks for; it doubles each time.
     """
 
@@ -36,12 +38,13 @@ class Policy:
     retry: Backoff = field(default_factory=Backoff)
     fallback_on: frozenset[ErrorKind] = frozenset(ErrorKind) - {ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_POLICY}
     max_billable_attempts: int = 2
+    side_by_side: int = 4
     caller_backoff: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An account at a backend."""
+    """An account at a backend. `link_life`: seconds its links work, None where unknown."""
 
     name: str
     kind: str
@@ -49,6 +52,8 @@ class Provider:
     send: Send
     options: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
+    link_life: float | None = None
+    insecure_links: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +76,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A model ID's ordered targets. `entry` is what the catalogue promises callers of that name."""
+    """A model ID's ordered targets. `entry` is what the catalogue promises callers of that name.
+
+    `partial`: whether fewer pictures than asked are a result. `heartbeat`: seconds between blanks while a caller waits.
+    """
 
     name: str
     targets: tuple[Target, ...]
     policy: Policy
     params: Mapping[str, Any] = field(default_factory=dict)
     entry: Entry | None = None
+    partial: bool = True
+    resize: Resize = Resize.OFF
+    heartbeat: float | None = None

@@ -85,7 +85,7 @@ def read_request(
     if operation is Operation.GENERATE and uploads:
         operation = Operation.EDIT
     _require_pictures(operation, uploads, mask)
-    _refuse_stream(top)
+    partial_images = top.integer("partial_images", 0, MAX_PARTIAL_IMAGES)
     prompt = None if operation is Operation.VARIATION else _prompt(top)
     n = top.integer("n", 1, MAX_N)
     size = _size(top, known)
@@ -104,6 +104,8 @@ def read_request(
         extras=_extras(top, size, prompt),
         options=options,
         strictness=strictness,
+        stream=bool(top.boolean("stream")),
+        partial_images=partial_images or 0,
         controls=controls,
         trace=trace,
     )
@@ -147,12 +149,6 @@ def _prompt(top: Fields) -> str:
     if not prompt:
         raise missing("prompt", "is required: what the picture shall show")
     return prompt
-
-
-def _refuse_stream(top: Fields) -> None:
-    top.integer("partial_images", 0, MAX_PARTIAL_IMAGES)
-    if top.boolean("stream"):
-        raise unsupported("stream", "this server does not stream yet; leave it out, or send false")
 
 
 def _form(top: Fields, known: Entry | None) -> Form | None:

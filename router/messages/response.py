@@ -21,7 +21,7 @@ _FACTS: Mapping[str, frozenset[str]] = {  # the only words the clients' response
     "quality": frozenset({"low", "medium", "high", "xhigh", "max"}),
     "background": frozenset({"transparent", "opaque"}),
 }
-_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
+FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 _HEADER_SAFE = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
 
 encode = msgspec.json.encode
@@ -45,7 +45,8 @@ def success(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rende
         before, cargo, after = _item(delivery.picture, request.form)
         pieces += (head + before, cargo, after) if cargo else (head + before + after,)
         head = b","
-    tail = {**_facts(outcome), "usage": usage_json(outcome)}
+    pictures = [delivery.picture for delivery in outcome.deliveries]
+    tail = {**_facts(outcome), "usage": usage_json(outcome.usage, outcome.cost, pictures)}
     if disclose:
         tail["router"] = _story(request, outcome)
     pieces.append(b"]," + encode(tail)[1:])
@@ -54,12 +55,16 @@ def success(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rende
 
 def failure(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rendered:
     """What the caller is told when there is no picture: the last attempt's error, and every attempt and skip."""
-    if outcome.error is None:
-        refused = Refused(400, "unsupported_parameter", _none_can(outcome, disclose=disclose))
-    else:
-        refused = from_provider(outcome.error, len(outcome.attempts))
+    refused = refused_for(outcome, disclose=disclose)
     failures = tuple(_failures(outcome, disclose=disclose))
     return refusal(refused, headers(request, outcome, disclose=disclose), failures)
+
+
+def refused_for(outcome: Outcome, *, disclose: bool) -> Refused:
+    """The error an outcome without a picture comes to."""
+    if outcome.error is None:
+        return Refused(400, "unsupported_parameter", _none_can(outcome, disclose=disclose))
+    return from_provider(outcome.error, len(outcome.attempts))
 
 
 def refusal(
@@ -95,9 +100,9 @@ def headers(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> dict[
     return found
 
 
-def usage_json(outcome: Outcome) -> dict[str, Any]:
+def usage_json(used: Usage | None, cost: float | None, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Usage, complete: token counts are 0 where unknown, what else is unknown is left out."""
-    used = outcome.usage or Usage()
+    used = used or Usage()
     output = used.output_tokens or 0
     given = used.input_tokens or 0
     image_in = used.input_image_tokens or 0
@@ -109,17 +114,16 @@ def usage_json(outcome: Outcome) -> dict[str, Any]:
         "input_tokens_details": {"text_tokens": text_in, "image_tokens": image_in},
         "prompt_tokens": given,
         "input_text_tokens": text_in,
-        "image_count": len(outcome.deliveries),
+        "image_count": len(pictures),
     }
     if used.output_image_tokens is not None:
         text_out = used.output_text_tokens or 0
         found["output_tokens_details"] = {"text_tokens": text_out, "image_tokens": used.output_image_tokens}
         found |= {"image_tokens": used.output_image_tokens, "output_image_tokens": used.output_image_tokens}
-    first = outcome.deliveries[0].picture
-    if first.width:
-        found |= {"width": first.width, "height": first.height}
-    if outcome.cost is not None:
-        found["cost"] = round(outcome.cost, 9)
+    if pictures[0].width:
+        found |= {"width": pictures[0].width, "height": pictures[0].height}
+    if cost is not None:
+        found["cost"] = round(cost, 9)
     return found
 
 
@@ -134,21 +138,29 @@ def _item(picture: Picture, form: Form | None) -> tuple[bytes, memoryview | None
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
-    first = outcome.deliveries[0].picture
     facts: dict[str, Any] = {
         name: outcome.facts[name] for name, legal in _FACTS.items() if outcome.facts.get(name) in legal
     }
-    if first.media_type in _FORMATS:
-        facts["output_format"] = _FORMATS[first.media_type]
-    if first.width:
-        facts["size"] = f"{first.width}x{first.height}"
-    return facts
+    return facts | looks(outcome.deliveries[0].picture)
+
+
+def looks(picture: Picture) -> dict[str, str]:
+    """What a picture itself says: its format and its size, where they were seen."""
+    found = {}
+    if picture.media_type in FORMATS:
+        found["output_format"] = FORMATS[picture.media_type]
+    if picture.width:
+        found["size"] = f"{picture.width}x{picture.height}"
+    return found
 
 
 def _story(request: ImageRequest, outcome: Outcome) -> dict[str, Any]:
     story: dict[str, Any] = {
         "request_id": request.id,
         "target": outcome.deliveries[-1].target.name,
+        "images": [
+            {"target": delivery.target.name, "attempt": delivery.attempt.number} for delivery in outcome.deliveries
+        ],
         "attempts": [_told(attempt) for attempt in outcome.attempts],
         "warnings": [
             {"parameter": warning.parameter, "asked": warning.asked, "sent": warning.sent, "reason": warning.reason}
@@ -157,8 +169,6 @@ def _story(request: ImageRequest, outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.skips:
         story["skipped"] = [{"target": skip.target.name, "reason": skip.reason} for skip in outcome.skips]
-    if outcome.missing > 0:
-        story["missing"] = outcome.missing
     return story
 
 

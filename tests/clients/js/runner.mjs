@@ -20,6 +20,7 @@ const clients = {
     const client = new OpenAI({ baseURL: url, apiKey: key });
     const [owner, call] = bound(client, method);
     const { data, response } = await call.apply(owner, args).withResponse();
+    if (args[0]?.stream) return { value: await collected(data), headers: response.headers };
     return { value: data.getPaginatedItems?.() ?? data, headers: response.headers };
   },
   orq: async ({ url, key, method, args }) => {
@@ -30,6 +31,13 @@ const clients = {
     const [owner, call] = bound(client, method);
     return { value: await call.apply(owner, args), headers };
   },
+};
+
+// A stream's events, once it has ended.
+const collected = async (stream) => {
+  const events = [];
+  for await (const event of stream) events.push(event);
+  return events;
 };
 
 // The object that owns a method such as "images.generate", and the method.

@@ -1,0 +1,1 @@
+"""Kinds of provider that only the tests know, found by their dotted names."""
