@@ -56,8 +56,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --custom-compile-command "make lock" $(ARGS) pyproject.toml
 
 lock: .venv/.dev ## Pin what pyproject.toml and package.json ask for; ARGS=--upgrade takes the newest
-	$(LOCK) --group build --output-file requirements.lock
-	$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --group build --constraint requirements-dev.lock --output-file requirements.lock
 	cd $(JS) && npm install --package-lock-only --no-audit --no-fund
 
 hooks: .venv/.dev ## Run the checks before every commit and push
