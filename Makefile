@@ -46,11 +46,12 @@ fix: .venv/.dev ## Format, and mend what ruff can mend
 golden: .venv/.dev ## Rewrite the golden files of tests/wire for review in the diff
 	$(BIN)/python -m pytest tests/test_wire.py --golden $(ARGS)
 
-docs: .venv/.dev ## Rewrite what is generated from the code: the schemas in config/
+docs: .venv/.dev ## Rewrite what is generated from the code: the schemas in config/, the README's matrix
 	$(BIN)/image-router schema > config/schema.json.new
 	mv config/schema.json.new config/schema.json
 	$(BIN)/image-router schema --catalog > config/catalog/schema.json.new
 	mv config/catalog/schema.json.new config/catalog/schema.json
+	$(BIN)/image-router providers --write README.md
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" $(ARGS) pyproject.toml

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 import providers
-from router import __version__, shipped
+from router import __version__, matrix, shipped
 from router.app import build
 from router.catalog import CatalogFile, load_catalog
 from router.config.load import ConfigError, Loaded, load, schema
@@ -68,8 +68,29 @@ def schema_(*, catalog: bool) -> None:
 
 
 @main.command(name="providers")
-def providers_() -> None:
+@click.option("--stats", is_flag=True, help="How many kinds, models, dialects and, in a source tree, golden files.")
+@click.option("--matrix", "table", is_flag=True, help="What each kind can do, as a table in Markdown.")
+@click.option("--write", "document", type=_Path, help="Put both between the matrix markers of this document.")
+def providers_(*, stats: bool, table: bool, document: Path | None) -> None:
     """List the kinds of provider, and what each lets you set."""
+    if document is not None:
+        _write(document)
+    if table:
+        click.echo(matrix.matrix())
+    if stats:
+        click.echo(matrix.stats())
+    if not (stats or table or document):
+        _list()
+
+
+def _write(document: Path) -> None:
+    try:
+        document.write_text(matrix.written(document.read_text(encoding="utf-8")), encoding="utf-8")
+    except (OSError, ValueError) as why:
+        raise click.ClickException(f"{document}: {why}") from None
+
+
+def _list() -> None:
     for kind in providers.kinds():
         adapter = providers.load(kind)
         click.echo(f"{kind}: {adapter.base_url or 'base_url is yours to give'}")

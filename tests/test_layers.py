@@ -12,7 +12,7 @@ ADAPTER = "providers.<kind>"
 LEVELS = (
     ("router.__main__",),
     ("router.cli",),
-    ("router.app", "router.server"),
+    ("router.app", "router.server", "router.matrix"),
     ("router.api",),
     ("router.runtime",),
     ("router.messages", "router.auth", "router.observe"),
