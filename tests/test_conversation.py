@@ -18,6 +18,7 @@ from providers.base import (
     OutcomeClass,
     Phase,
     ProviderError,
+    bad_response,
     json_error,
     submit,
 )
@@ -131,6 +132,16 @@ async def test_free_before_the_work():
 
     error = await ended(adapter(prepare), FINE, Answer(429, {}, b"{}"))
     assert error.outcome is OutcomeClass.REJECTED
+
+
+async def test_what_cannot_be_read_before_the_work_cost_nothing():
+    """An odd answer to what prepares the paid work leaves that unsent."""
+
+    def prepare(_):
+        yield POLL
+        raise bad_response("no ticket")
+
+    assert (await ended(adapter(prepare), FINE)).outcome is OutcomeClass.NOT_SENT
 
 
 async def test_adapters_verdict_passes():

@@ -44,7 +44,12 @@ async def converse(adapter: Adapter, job: Job, send: Callable[[Call], Awaitable[
     flow = _begin(adapter, job)
     try:
         while True:
-            step = _step(flow, answer)
+            try:
+                step = _step(flow, answer)
+            except ProviderError as error:
+                if not submitted and error.outcome is OutcomeClass.AMBIGUOUS:
+                    error.outcome = OutcomeClass.NOT_SENT  # what could not be read came before the paid work
+                raise
             if isinstance(step, ImageResult):
                 return step
             try:
