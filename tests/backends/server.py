@@ -197,7 +197,7 @@ class Server:
         """One request and what becomes of it; whether the connection lives on."""
         reply, step = self.answer(await _read(reader)), None
         if reply.record is not None:
-            if reply.status == 200 and self._steps:
+            if 200 <= reply.status < 300 and self._steps:
                 step = self._steps.popleft()
                 reply = self._scripted(reply, reply.record, step)
             self.ledger.add(reply.record)
