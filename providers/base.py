@@ -335,7 +335,8 @@ class Stream:
     Args:
         request: the call for a job, which asks for this many early looks (0 to 3) besides the finished picture.
         event: one server-sent event, by its name and its data as an `Answer`: an early look, a finished picture
-            (an `ImageResult` of one image), or None for what means nothing. Raises `ProviderError` for a failure.
+            (an `ImageResult` of one image), what was used where that has an event of its own (an `ImageResult` of
+            no image), or None for what means nothing. Raises `ProviderError` for a failure.
     """
 
     request: Callable[[Job, int], Call]

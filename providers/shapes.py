@@ -1,7 +1,7 @@
 """How a size is asked for: from a list or a grid, by words, by ratio. Nearest ratio first, then nearest area."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +136,18 @@ class Grid:
             f"sides must be multiples of {self.step}{least} up to {self.longest}, "
             f"{self.area[0]} to {self.area[1]} pixels, at most {self.ratio:g}:1"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """Two rules for a size: the first where it is exact, or else the second."""
+
+    first: Callable[[Shape], Fit]
+    second: Callable[[Shape], Fit]
+
+    def __call__(self, value: Shape) -> Fit:
+        fit = self.first(value)
+        return fit if fit.reason is None else self.second(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ async def converse_stream(
     async with send.stream(_asked(stream, job, partials)) as got:
         if not isinstance(got, Answer):
             made = await _collect(stream, job, got, on_partial)
-            if not made:
+            if not any(result.images for result in made):
                 raise bad_response("the backend's stream ended without a picture")
             return _merged(made)
     return await _without_events(adapter, job, got, send)
@@ -153,13 +153,15 @@ async def _collect(
                 if sum(len(result.images) for result in made) >= job.n:
                     break
     except ProviderError:
-        if not made:
+        if not any(result.images for result in made):
             raise
     else:
         with contextlib.suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(_LINGER):
-                async for _ in events:
-                    pass
+                async for event in events:
+                    said = _understood(stream, event, job.prompt)
+                    if isinstance(said, ImageResult) and not said.images:
+                        made.append(said)
     return made
 
 
