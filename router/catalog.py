@@ -99,8 +99,8 @@ class Catalog:
     bare: Mapping[str, Entry]
 
     def entry(self, name: str) -> Entry | None:
-        """What is known of a name, `dall-e-3` as well as `openai/dall-e-3`."""
-        return self.entries.get(name) or self.bare.get(name)
+        """What is known of a public name. `dall-e-3` means OpenAI's; others are known with their owner's prefix only."""
+        return self.entries.get(name) or self.entries.get(f"openai/{name}")
 
     def backend(self, kind: str, model: str) -> Entry | None:
         """What is known of a model at a kind of provider; elsewhere than there, of the model as such."""

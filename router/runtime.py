@@ -113,7 +113,8 @@ class Runtime:
         for name, route in list(found.items()):
             if (entry := self._catalog.entry(name)) is not None:
                 found.setdefault(entry.id, route)
-                found.setdefault(entry.id.partition("/")[2], route)
+                if entry.owner == "openai":
+                    found.setdefault(entry.bare, route)
         return found
 
     def _provider(self, name: str, given: ProviderSettings, settings: Settings) -> Provider:

@@ -26,10 +26,12 @@ def catalog():
 
 
 def test_every_openai_model_is_known_by_both_names(catalog):
-    """A model is found by its canonical name and by its bare one."""
+    """An OpenAI model is found by its canonical name and by its bare one, others by the first alone."""
     for name in OPENAI:
         assert catalog.entry(name) is catalog.entry(f"openai/{name}") is not None
     assert catalog.entry("gpt-image-9") is None
+    assert catalog.entry("stability/sketch") is not None
+    assert catalog.entry("sketch") is None  # another maker's bare name promises nothing to who uses it for a model
     assert catalog.entry("azure/gpt-image-2") is not catalog.entry("gpt-image-2")
 
 
