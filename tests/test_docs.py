@@ -86,6 +86,13 @@ def test_the_fallback_is_shown(quick_start: str, tmp_path: Path) -> None:
     assert headers["x-router-attempts"] == "2"
 
 
+def test_the_stream_is_shown(quick_start: str, tmp_path: Path) -> None:
+    """The README's stream has two early looks and one finished picture."""
+    script = next(block for block in blocks("sh") if "stream" in block)
+    events = run(script.replace(PLACE, quick_start), tmp_path).split()
+    assert events[1::2] == [*["image_generation.partial_image"] * 2, "image_generation.completed"]
+
+
 def test_the_documented_request_is_served(quick_start: str) -> None:
     """The README's JSON is a request the quick start answers."""
     for block in blocks("json"):
