@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from providers.base import Operation
-from providers.shapes import AnySize, Fit, Grid, Named, Ratios, Shape, Sizes, Tiered
+from providers.shapes import AnySize, Either, Fit, Grid, Named, Ratios, Shape, Sizes, Tiered
 
 __all__ = [
     "PARAMETERS",
@@ -18,6 +18,7 @@ __all__ = [
     "As",
     "Between",
     "Dialect",
+    "Either",
     "Fit",
     "Grid",
     "MaskForm",

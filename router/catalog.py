@@ -99,7 +99,7 @@ class Catalog:
     bare: Mapping[str, Entry]
 
     def entry(self, name: str) -> Entry | None:
-        """What is known of a public name. `dall-e-3` means OpenAI's; others are known with their owner's prefix only."""
+        """What is known of a public name. `dall-e-3` means OpenAI's; others are known by owner and name only."""
         return self.entries.get(name) or self.entries.get(f"openai/{name}")
 
     def backend(self, kind: str, model: str) -> Entry | None:
