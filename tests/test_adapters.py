@@ -305,7 +305,7 @@ def test_load():
     """A kind is a file's name or an installed module's; anything else is refused with the remedy."""
     assert providers.load("providers.openai") is providers.load("openai")
     for kind, words in {
-        "opena": "use one of azure, ",
+        "opena": "use one of ",
         "base": "is unknown",
         "no.such_module": "install the module",
         ".openai": "cannot be imported",

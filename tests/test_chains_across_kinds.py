@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from backends import AzureBackend, OpenAIBackend, Status
+from backends.automatic1111 import Automatic1111Backend
 from backends.bedrock import API_KEY, BedrockBackend
 from backends.bfl import BFLBackend
 from backends.cloudflare import CloudflareBackend
+from backends.dashscope import DashScopeBackend
 from backends.deepinfra import DeepInfraBackend
 from backends.fal import FalBackend
 from backends.fireworks import FireworksBackend
@@ -20,13 +22,17 @@ from backends.huggingface import HuggingFaceBackend
 from backends.ideogram import IdeogramBackend
 from backends.leonardo import LeonardoBackend
 from backends.luma import LumaBackend, PhotonBackend
+from backends.minimax import MiniMaxBackend
 from backends.openrouter import OpenRouterBackend
+from backends.qianfan import QianfanBackend
 from backends.recraft import RecraftBackend
 from backends.replicate import ReplicateBackend
 from backends.runware import RunwareBackend
+from backends.sdcpp import SdCppBackend
 from backends.stability import StabilityBackend
 from backends.together import TogetherBackend
 from backends.xai import XaiBackend
+from backends.zhipu import ZhipuBackend
 from pictures import png
 from serving import serving
 
@@ -34,10 +40,12 @@ from providers import kinds
 from router.wire import conversation
 
 BACKENDS: Mapping[str, Callable[[], Any]] = {
+    "automatic1111": Automatic1111Backend,
     "azure": AzureBackend,
     "bedrock": BedrockBackend,
     "bfl": BFLBackend,
     "cloudflare": CloudflareBackend,
+    "dashscope": DashScopeBackend,
     "deepinfra": DeepInfraBackend,
     "fal": FalBackend,
     "fireworks": FireworksBackend,
@@ -52,16 +60,22 @@ BACKENDS: Mapping[str, Callable[[], Any]] = {
     "recraft": RecraftBackend,
     "replicate": ReplicateBackend,
     "runware": RunwareBackend,
+    "sdcpp": SdCppBackend,
     "stability": StabilityBackend,
     "together": TogetherBackend,
+    "minimax": MiniMaxBackend,
+    "qianfan": QianfanBackend,
+    "zhipu": ZhipuBackend,
     "xai": XaiBackend,
 }
 # one model of each kind, and what its backend is told of a picture that is to be 1792x1024
 WIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "automatic1111": ("dreamshaper_8", {"width": 1792, "height": 1024}),
     "azure": ("img-prod", {"size": "1792x1024"}),
     "bedrock": ("stability.stable-image-core-v1:1", {"aspect_ratio": "16:9"}),
     "bfl": ("flux-2-pro", {"width": 1792, "height": 1024}),
     "cloudflare": ("@cf/black-forest-labs/flux-2-dev", {"width": "1792", "height": "1024"}),
+    "dashscope": ("qwen-image-plus", {"parameters": {"prompt_extend": False, "size": "1664*928", "n": 1}}),
     "deepinfra": ("black-forest-labs/FLUX-1-schnell", {"size": "1440x832"}),
     "fal": ("fal-ai/flux-2-pro", {"image_size": {"width": 1792, "height": 1024}}),
     "fireworks": ("accounts/fireworks/models/flux-1-schnell-fp8", {"aspect_ratio": "16:9"}),
@@ -84,8 +98,12 @@ WIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "recraft": ("recraftv4_1", {"size": "1344x768"}),
     "replicate": ("black-forest-labs/flux-2-pro", {"aspect_ratio": "custom", "width": 1792, "height": 1024}),
     "runware": ("runware:100@1", {"width": 1792, "height": 1024}),
+    "sdcpp": ("sd-cpp-local", {"size": "1792x1024"}),
     "stability": ("stable-image-core", {"aspect_ratio": "16:9"}),
     "together": ("black-forest-labs/FLUX.2-pro", {"width": 1792, "height": 1024}),
+    "minimax": ("image-01", {"width": 1792, "height": 1024}),
+    "qianfan": ("qwen-image", {"size": "1664x928"}),
+    "zhipu": ("glm-image", {"size": "1792x1024"}),
     "xai": ("grok-imagine-image", {"aspect_ratio": "16:9"}),
 }
 KEYS = {"bedrock": API_KEY}
