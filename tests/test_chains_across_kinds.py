@@ -29,8 +29,10 @@ from backends.recraft import RecraftBackend
 from backends.replicate import ReplicateBackend
 from backends.runware import RunwareBackend
 from backends.sdcpp import SdCppBackend
+from backends.siliconflow import SiliconflowBackend
 from backends.stability import StabilityBackend
 from backends.together import TogetherBackend
+from backends.volcengine import VolcengineBackend
 from backends.xai import XaiBackend
 from backends.zhipu import ZhipuBackend
 from pictures import png
@@ -66,6 +68,8 @@ BACKENDS: Mapping[str, Callable[[], Any]] = {
     "minimax": MiniMaxBackend,
     "qianfan": QianfanBackend,
     "zhipu": ZhipuBackend,
+    "siliconflow": SiliconflowBackend,
+    "volcengine": VolcengineBackend,
     "xai": XaiBackend,
 }
 # one model of each kind, and what its backend is told of a picture that is to be 1792x1024
@@ -104,6 +108,8 @@ WIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "minimax": ("image-01", {"width": 1792, "height": 1024}),
     "qianfan": ("qwen-image", {"size": "1664x928"}),
     "zhipu": ("glm-image", {"size": "1792x1024"}),
+    "siliconflow": ("Kwai-Kolors/Kolors", {"image_size": "1024x1024"}),
+    "volcengine": ("doubao-seedream-4-5-251128", {"size": "2541x1452"}),
     "xai": ("grok-imagine-image", {"aspect_ratio": "16:9"}),
 }
 KEYS = {"bedrock": API_KEY}
