@@ -16,12 +16,12 @@ from router.api.files import Files
 from router.api.images import Images
 from router.api.models import Models
 from router.api.request_id import request_id
+from router.images.links import FILES_PATH
 from router.messages.errors import Refused
 from router.messages.response import refusal
 from router.runtime import Service
 
 IMAGE_PREFIXES = ("/v2/router", "/v3/router", "/v1", "/v2/gateway", "/v2/proxy")
-FILES = "/v2/router/images/files"
 MODEL_PREFIXES = ("/v3/router", "/v2/router", "/v1")
 PATHS = {
     Operation.GENERATE: "images/generations",
@@ -63,7 +63,7 @@ def _routes() -> list[BaseRoute]:
     return [
         *images,
         *models,
-        Route(f"{FILES}/{{token}}", Files(), methods=["GET", "HEAD"]),
+        Route(f"{FILES_PATH}/{{token}}", Files(), methods=["GET", "HEAD"]),
         Route("/livez", ops.livez),
         Route("/readyz", ops.readyz),
         Route("/metrics", ops.metrics),

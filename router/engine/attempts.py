@@ -82,7 +82,6 @@ class Tries:
         self._observer = observer
         self._number = 0
         self._errors: list[ProviderError] = []
-        self._success: tuple[Made | None, Attempt | None] = (None, None)
         self._billable = 0
 
     async def run(self) -> Harvest:
@@ -96,7 +95,7 @@ class Tries:
             reraise=True,
         )
         try:
-            await retrying(self._once)
+            success: tuple[Made, Attempt] = await retrying(self._once)
         except ProviderError as error:
             return Harvest(None, None, error, self._billable)
         finally:
@@ -104,9 +103,9 @@ class Tries:
             retrying.iter_state.reset()
             for failure in self._errors:
                 _forget_frames(failure)
-        return Harvest(*self._success, None, self._billable)
+        return Harvest(*success, None, self._billable)
 
-    async def _once(self) -> None:
+    async def _once(self) -> tuple[Made, Attempt]:
         loop = asyncio.get_running_loop()
         self._number += 1
         started = loop.time()
@@ -125,7 +124,7 @@ class Tries:
             gone = ProviderError(ErrorKind.TIMEOUT, "cut off before it ended", outcome=OutcomeClass.AMBIGUOUS)
             self._failed(gone, loop.time() - started)
             raise
-        self._success = (made, self._succeeded(made, loop.time() - started))
+        return made, self._succeeded(made, loop.time() - started)
 
     def _succeeded(self, made: Made, seconds: float) -> Attempt:
         used = made.result.usage

@@ -15,12 +15,12 @@ from router.engine.decoding import Decoding
 from router.engine.plan import Plan
 from router.engine.request import Form, ImageRequest
 from router.engine.route import Provider
-from router.images.pixels import CannotChange, Picture, decoded, encoded, recognise
+from router.images.pixels import FORMATS, CannotChange, Picture, decoded, encoded, recognise
 from router.images.store import PictureStore, StoreFailed
 from router.images.transcode import Want, change, needs_change
 from router.wire.fetch import Fetcher, FetchFailed
 
-_MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+_MEDIA_TYPES = {word: media_type for media_type, word in FORMATS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

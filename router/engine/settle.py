@@ -3,8 +3,7 @@
 from providers.dialect import ParameterWarning, Shape
 from router.engine.record import Outcome
 from router.engine.request import ImageRequest
-
-_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
+from router.images.pixels import FORMATS
 
 
 def settle(outcome: Outcome, request: ImageRequest) -> None:
@@ -50,7 +49,7 @@ def _sizes(outcome: Outcome) -> set[str]:
 
 def _formats(outcome: Outcome) -> set[str]:
     kinds = {delivery.picture.media_type for delivery in outcome.deliveries}
-    return {_FORMATS[kind] for kind in kinds if kind in _FORMATS}
+    return {FORMATS[kind] for kind in kinds if kind in FORMATS}
 
 
 def _recompressed(request: ImageRequest, outcome: Outcome) -> bool:

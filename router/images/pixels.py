@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from providers.base import Image
 from router.images.sniff import Read, is_animated, is_whole, sniff
 
+FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
+"""The media types in which pictures are handed over, by what callers call them."""
+
 MAX_PIXELS = 50_000_000
 """The largest picture that the router handles: decoded, it fills 200 MB."""
 

@@ -12,7 +12,7 @@ import msgspec
 from providers.base import Usage
 from router.engine.record import Attempt, Outcome
 from router.engine.request import Form, ImageRequest
-from router.images.pixels import Picture
+from router.images.pixels import FORMATS, Picture
 from router.messages.errors import Refused, envelope, from_provider
 
 Piece = bytes | memoryview
@@ -21,7 +21,6 @@ _FACTS: Mapping[str, frozenset[str]] = {  # the only words the clients' response
     "quality": frozenset({"low", "medium", "high", "xhigh", "max"}),
     "background": frozenset({"transparent", "opaque"}),
 }
-FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 _HEADER_SAFE = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
 
 encode = msgspec.json.encode

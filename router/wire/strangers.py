@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from functools import cached_property
 from typing import cast
 
 from providers.base import ErrorKind, OutcomeClass, ProviderError
@@ -17,11 +18,16 @@ class Strangers(AsyncBaseTransport):
     """A transport to hosts nobody configured. It keeps no connection, so that each call is judged anew."""
 
     def __init__(self, connector: Connector | None = None) -> None:
-        self._pool = wire_level.AsyncConnectionPool(
+        self._connector = connector or Connector()
+
+    @cached_property
+    def _pool(self) -> wire_level.AsyncConnectionPool:
+        """Made for the first call: most backends name no address but their own, and its certificates take megabytes."""
+        return wire_level.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=_CONNECTIONS,
             max_keepalive_connections=0,
-            network_backend=connector or Connector(),
+            network_backend=self._connector,
         )
 
     async def handle_async_request(self, request: Request) -> Response:
@@ -50,7 +56,8 @@ class Strangers(AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close what is still open."""
-        await self._pool.aclose()
+        if "_pool" in vars(self):
+            await self._pool.aclose()
 
 
 class _Body(AsyncByteStream):
