@@ -6,7 +6,9 @@ from functools import cache
 
 from providers.base import Adapter
 
-_SHARED = frozenset({"auth", "base", "dialect", "errors", "http", "images_api", "shapes", "stable_image"})
+_SHARED = frozenset(
+    {"answers", "auth", "base", "dialect", "errors", "http", "images_api", "self_hosted", "shapes", "stable_image"}
+)
 """Modules beside the adapters that are none."""
 
 

@@ -11,24 +11,11 @@ from typing import Any
 
 import msgspec
 
+from providers import self_hosted
 from providers.auth import HeaderAuth
-from providers.base import (
-    Adapter,
-    Call,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Inline,
-    Job,
-    Operation,
-    OutcomeClass,
-    Phase,
-    ProviderError,
-    json_error,
-    submit,
-)
+from providers.base import Adapter, Call, Flow, Image, ImageResult, Inline, Job, Operation, Phase, submit
 from providers.dialect import As, Between, Dialect, Grid, MaskForm, OneOf, Shape
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, json_error
 from providers.http import Auth
 
 _STEPS = {"low": "20", "standard": "25", "medium": "25", **dict.fromkeys(("hd", "high", "xhigh", "max"), "30")}
@@ -89,19 +76,18 @@ def _fields(job: Job) -> Mapping[str, Any]:
     if job.operation is Operation.VARIATION:
         fields["denoising_strength"] = _VARIED
     if job.mask is not None:
-        fields |= {"mask": Inline(job.mask), "inpainting_fill": 1}
+        # the edges of a caller's mask are meant; the server would soften them and change what lies beside
+        fields |= {"mask": Inline(job.mask), "mask_blur": 0, "inpainting_fill": 1}
     return {**fields, "init_images": [Inline(image)]}
 
 
 def _request(job: Job) -> Call:
-    trusted = job.options.get("prompt_syntax") == "allow"
+    trusted = self_hosted.trusts(job)
     fields = {"prompt": job.prompt, **_fields(job)}
     if not trusted:
         fields |= {name: _escaped(fields[name]) for name in ("prompt", "negative_prompt") if name in fields}
     legal = _EXTRAS | {"alwayson_scripts"} if trusted else _EXTRAS
-    for name in sorted(job.extras.keys() - legal):
-        message = f"{name}: is not passed on to this server, only {', '.join(sorted(legal))} are; leave it out"
-        raise ProviderError(ErrorKind.UNSUPPORTED, message, outcome=OutcomeClass.NOT_SENT, param=name)
+    extras = self_hosted.own_options(job, legal)
     own = {
         "override_settings": {"sd_model_checkpoint": job.model},
         "override_settings_restore_afterwards": True,
@@ -110,7 +96,7 @@ def _request(job: Job) -> Call:
         "send_images": True,
         "save_images": False,
     }
-    return submit(f"/sdapi/v1/{'img2img' if job.images else 'txt2img'}", json={**fields, **job.extras, **own})
+    return submit(f"/sdapi/v1/{'img2img' if job.images else 'txt2img'}", json={**fields, **extras, **own})
 
 
 def _generate(job: Job) -> Flow:

@@ -10,19 +10,9 @@ from urllib.parse import quote
 
 from providers import images_api, openai
 from providers.auth import header
-from providers.base import (
-    Adapter,
-    Answer,
-    Call,
-    ErrorKind,
-    Flow,
-    Job,
-    OutcomeClass,
-    ProviderError,
-    Stream,
-    json_error,
-)
+from providers.base import Adapter, Call, Flow, Job, Stream
 from providers.dialect import As, Dialect, Rule
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, When, json_error, kept_back
 
 _API_VERSION = "2025-04-01-preview"  # the first that knows edits, and what Azure's image reference gives
 
@@ -66,14 +56,10 @@ def _generate(job: Job) -> Flow:
 
 
 def _filtered() -> ProviderError:
-    return ProviderError(
-        ErrorKind.CONTENT_POLICY,
-        "the backend's content filter left no picture",
-        outcome=OutcomeClass.AMBIGUOUS,  # the pictures were drawn before they were filtered
-    )
+    return kept_back("the backend's content filter left no picture")
 
 
-_read_error = json_error(
+_error = json_error(
     message=("error.message", "message"),
     code=("error.code", "error.inner_error.code", "error.innererror.code", "code"),
     type=("error.type",),
@@ -89,19 +75,13 @@ _read_error = json_error(
         "RateLimitReached": ErrorKind.RATE_LIMITED,
         "EngineOverloaded": ErrorKind.RATE_LIMITED,
     },
+    cases={
+        When(type="^insufficient_quota$"): ErrorKind.QUOTA,
+        # the one refusal that Azure sometimes sends without a code of its own, in a stream after its 200
+        When((200, 400), words="safety system|was filtered"): ErrorKind.CONTENT_POLICY,
+        When(424): (ErrorKind.UNAVAILABLE, OutcomeClass.FAILED),  # a service behind Azure's failed
+    },
 )
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if error.type == "insufficient_quota":
-        error.kind = ErrorKind.QUOTA
-    # the one refusal that Azure sometimes sends without a code of its own, in a stream after its 200
-    if answer.status in (200, 400) and ("safety system" in error.message or "was filtered" in error.message):
-        error.kind = ErrorKind.CONTENT_POLICY
-    if answer.status == 424:  # a service behind Azure's failed
-        error.kind, error.outcome = ErrorKind.UNAVAILABLE, OutcomeClass.FAILED
-    return error
 
 
 adapter = Adapter(

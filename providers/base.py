@@ -8,13 +8,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Se
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from providers.answers import Answer, Image
 from providers.errors import (
-    UNREADABLE,
     ErrorKind,
     OutcomeClass,
     ProviderError,
@@ -33,6 +32,7 @@ __all__ = [
     "Call",
     "ErrorKind",
     "Flow",
+    "FreshSeed",
     "FreshUUID",
     "Image",
     "ImageResult",
@@ -46,16 +46,14 @@ __all__ = [
     "Stream",
     "Upload",
     "Usage",
+    "Workflows",
     "bad_response",
     "by_status",
     "json_error",
+    "parts",
     "poll",
     "submit",
 ]
-
-T = TypeVar("T")
-
-_LONGEST_HEAD = 128  # bytes of a `data:` address before its base64
 
 
 class Operation(StrEnum):
@@ -140,12 +138,24 @@ class FreshUUID:
         return hash(FreshUUID)
 
 
+class FreshSeed:
+    """A random whole number of 48 bits within JSON, as a `FreshUUID` is a name."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FreshSeed)
+
+    def __hash__(self) -> int:
+        return hash(FreshSeed)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One HTTP exchange an adapter wants. The body is `json`, `form` or `data`, or none.
 
-    In `json` an `Inline` stands for a picture's base64, a `FreshUUID` for a new name. `pause` is how many seconds to
-    wait before the call.
+    In `json` an `Inline` stands for a picture's base64, a `FreshUUID` for a new name, a `FreshSeed` for a new number.
+    `pause` is how many seconds to wait before the call.
 
     `path` is joined to the provider's base URL; a full address stands alone, and gets the key only where it is of
     the base URL's origin. A form's parts are `(name, text or picture)` in wire order.
@@ -172,57 +182,21 @@ def submit(
     return Call(phase=Phase.SUBMIT, method="POST", path=path, json=json, form=form, headers=headers or {})
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back: a status, headers by lower-case name, the whole body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def read(self, shape: type[T]) -> T:
-        """The body as `shape`, a Struct that names only the fields used.
-
-        Raises:
-            ProviderError: `bad_response`, with the path of what is missing or of the wrong type.
-        """
-        try:
-            return msgspec.json.decode(self.body, type=shape)
-        except UNREADABLE as error:
-            raise bad_response(f"the backend's answer is not what it documents: {error}") from error
-
-    @cached_property
-    def _escaped(self) -> bool:
-        return b"\\" in self.body
-
-    def cargo(self, raw: msgspec.Raw) -> memoryview:
-        """The text of a JSON string as a slice of the body; copied only where the body has an escape.
-
-        Of a `data:` address it is what follows the comma.
-
-        Raises:
-            ProviderError: `bad_response`, when it is no string.
-        """
-        view = memoryview(raw)
-        if len(view) < 2 or view[0] != ord('"'):
-            raise bad_response("the backend's answer has something else where a picture's base64 belongs")
-        text = view[1:-1]
-        if self._escaped and b"\\" in bytes(view):
-            try:
-                text = memoryview(msgspec.json.decode(raw, type=str).encode())
-            except UNREADABLE as error:
-                raise bad_response(f"the backend's answer has a broken string for a picture: {error}") from error
-        head, comma, _ = bytes(text[:_LONGEST_HEAD]).partition(b",")
-        return text[len(head) + 1 :] if comma and head.startswith(b"data:") else text
+def parts(fields: Mapping[str, Any]) -> tuple[tuple[str, str | Upload], ...]:
+    """The parts of a form: text and pictures as they are, all else as JSON writes it."""
+    return tuple(
+        (name, value if isinstance(value, str | Upload) else msgspec.json.encode(value).decode())
+        for name, value in fields.items()
+    )
 
 
 def poll(
     path: str,
     *,
-    status: Callable[[Answer], str],
+    status: str | Callable[[Answer], str],
     pending: AbstractSet[str],
     done: AbstractSet[str],
-    failed: Mapping[str, ErrorKind],
+    failed: Mapping[str, ErrorKind | Callable[[Answer], ProviderError]],
     every: float = 1.0,
     why: Callable[[Answer], str | None] = lambda _: None,
     headers: Mapping[str, str] | None = None,
@@ -232,10 +206,10 @@ def poll(
 
     Args:
         path: what to ask; a full address may be one the backend gave.
-        status: reads the state from an answer.
+        status: where the state stands in an answer, as a dotted path; or what reads it.
         pending: states in which to go on asking.
         done: states that end it well.
-        failed: states that end it badly, and whose fault that is.
+        failed: states that end it badly, and whose fault that is; or what reads it from the answer.
         every: seconds between two calls.
         why: the backend's own words about a failure.
         headers: sent with each call.
@@ -248,24 +222,16 @@ def poll(
     call = Call(phase=Phase.POLL, method=method, path=path, json=json, headers=headers or {}, pause=every)
     while True:
         answer = yield call
-        state = status(answer)
+        state = answer.word(status) if isinstance(status, str) else status(answer)
         if state in done:
             return answer
         if state in failed:
-            words = why(answer) or f"the job ended as {state!r}"
-            raise ProviderError(failed[state], words, outcome=OutcomeClass.FAILED)
+            fault = failed[state]
+            if not isinstance(fault, ErrorKind):
+                raise fault(answer)
+            raise ProviderError(fault, why(answer) or f"the job ended as {state!r}", outcome=OutcomeClass.FAILED)
         if state not in pending:
             raise bad_response(f"the job is in a state its backend does not document: {state[:80]!r}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """One picture as the backend gave it: exactly one of `b64` (base64 text), `url` and `data` (its bytes)."""
-
-    b64: memoryview | None = None
-    url: str | None = None
-    data: bytes | None = None
-    revised_prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +249,10 @@ class Usage:
     credits: float | None = None
     seconds: float | None = None  # of the backend's own machine
     cost: float | None = None  # US dollars
+
+    def or_none(self) -> "Usage | None":
+        """None where the backend says nothing at all."""
+        return None if self == Usage() else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +314,19 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workflows:
+    """How a backend is put to use that runs graphs of one's own, each a JSON file that the configuration names.
+
+    Args:
+        flaws: what is wrong with the graphs of one model: which graph, where in it, a sentence with the remedy.
+        equipped: the adapter that runs these graphs, by model; they have no flaws.
+    """
+
+    flaws: Callable[[Sequence[Any]], Iterator[tuple[int, tuple[str | int, ...], str]]]
+    equipped: Callable[[Mapping[str, Sequence[Any]]], "Adapter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """A provider, whole.
 
@@ -359,6 +342,7 @@ class Adapter:
         stream: for a backend that can send a picture in events.
         key_hosts: hosts beside the base URL's that may be sent the key; `*.` stands for any name below.
         link_life: how many seconds the addresses that it gives are good for; None where nobody says.
+        workflows: for a backend that runs graphs of one's own.
     """
 
     dialects: Mapping[str, "Dialect"]
@@ -372,6 +356,7 @@ class Adapter:
     stream: Stream | None = None
     key_hosts: tuple[str, ...] = ()
     link_life: float | None = None
+    workflows: Workflows | None = None
 
     def dialect(self, model: str) -> "Dialect":
         """What a model of this name accepts."""

@@ -14,22 +14,8 @@ from urllib.parse import quote
 import msgspec
 
 from providers.auth import amazon
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Inline,
-    Job,
-    OutcomeClass,
-    ProviderError,
-    Upload,
-    bad_response,
-    json_error,
-    submit,
-)
+from providers.base import Adapter, Answer, Flow, ImageResult, Inline, Job, Upload, submit
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, bad_response, json_error
 from providers.stable_image import CUT_OUT, GUIDED, NO_WEBP, SEEDED, SHAPE, STYLE, Service, draws, edits, redraws
 
 _REGION = "us-west-2"  # the one that has them all
@@ -57,24 +43,17 @@ _NUMBERS = frozenset(
 """Words of the services' own that are numbers; callers who edit send forms, where everything is text."""
 
 
-class _Made(msgspec.Struct):
-    images: list[msgspec.Raw] | None = None
-    finish_reasons: list[str | None] | None = None
-    detail: str | None = None
-
-
 def _generate(job: Job) -> Flow:
     service = next(service for pattern, service in _SERVICES.items() if fnmatchcase(job.model, pattern))
     named = {"mode": "image-to-image"} if service is _SD3 and job.images else {}
     body = {name: _value(name, value) for name, value in service.fields(job, named).items()}
     answer = yield submit(f"/model/{quote(job.model, safe='')}/invoke", json=body)
-    made = answer.read(_Made)
-    for reason in made.finish_reasons or ():
-        if reason is not None:
-            raise _unfinished(reason)
-    if not made.images:
-        raise bad_response(made.detail or "the backend's answer holds no picture")
-    return ImageResult(images=tuple(Image(b64=answer.cargo(image)) for image in made.images))
+    for reason in answer.at("finish_reasons.*", str):
+        raise _unfinished(reason)
+    images = answer.inline("images.*")
+    if not images:
+        raise bad_response(next(iter(answer.at("detail", str)), "the backend's answer holds no picture"))
+    return ImageResult(images=images)
 
 
 def _value(name: str, value: Any) -> Any:
@@ -105,10 +84,6 @@ _NOT_SERVED = ("model identifier is invalid", "on-demand throughput")
 """How a model is refused that is not in the region, or has to be called by its profile: it has no code of its own."""
 
 
-class _Failed(msgspec.Struct):
-    status: int = msgspec.field(name="originalStatusCode", default=500)
-
-
 _read_error = json_error(message=("message", "Message", "detail"))
 
 
@@ -125,10 +100,10 @@ def _error(answer: Answer) -> ProviderError:
     return error
 
 
-def _original(answer: Answer) -> int:
+def _original(answer: Answer) -> float:
     """The status of the model behind Bedrock."""
     try:
-        return answer.read(_Failed).status
+        return answer.number("originalStatusCode") or 500
     except ProviderError:
         return 500
 

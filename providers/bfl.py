@@ -6,29 +6,12 @@ from itertools import count
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from providers.auth import header
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Inline,
-    Job,
-    Operation,
-    Usage,
-    bad_response,
-    json_error,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Answer, Flow, ImageResult, Inline, Job, Usage, poll, submit
 from providers.dialect import As, Between, Dialect, Grid, MaskForm, Ratios, Rule, Spelled, Tiered
+from providers.errors import ErrorKind, bad_response, json_error
 
 _LOST = 5  # polls, a second each, for which a task that is not found may only not have been found yet
-_PENDING = frozenset({"pending", "reasoning", "generating"})
 _FAILED = {
     **dict.fromkeys(("request moderated", "content moderated"), ErrorKind.CONTENT_POLICY),
     **dict.fromkeys(("error", "failed"), ErrorKind.UNAVAILABLE),
@@ -55,41 +38,13 @@ def _strength(guidance: tuple[float, float], steps: tuple[int, int]) -> Mapping[
 
 
 _AS_SAID = {"prompt_upsampling": False}  # the one model that would rewrite the prompt unasked
-FLUX_2 = Dialect(
-    params=_params(_FAMILY_2, 5, "png", "jpeg", "webp"),
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt="Make a variation of this picture: the same subject, style and mood, with new details.",
-    max_images=8,
-)
-FLEX = replace(
-    FLUX_2, params={**FLUX_2.params, **_strength((1.5, 10), (1, 50))}, defaults=_AS_SAID, edit_defaults=_AS_SAID
-)
-FLUX_3 = replace(
-    FLUX_2, params={"shape": _FAMILY_3, "moderation": Spelled("safety_tolerance", {"low": 4})}, max_images=10
-)
-KONTEXT = replace(FLUX_2, params=_params(_RATIOS, 6, "png", "jpeg"), max_images=4)
+FLUX_2 = Dialect(params=_params(_FAMILY_2, 5, "png", "jpeg", "webp")).editing(8)
+FLEX = FLUX_2.but(_strength((1.5, 10), (1, 50)), defaults=_AS_SAID, edit_defaults=_AS_SAID)
+FLUX_3 = Dialect(params={"shape": _FAMILY_3, "moderation": Spelled("safety_tolerance", {"low": 4})}).editing(10)
+KONTEXT = Dialect(params=_params(_RATIOS, 6, "png", "jpeg")).editing(4)
 FLUX_11 = Dialect(params=_params(_FAMILY_1, 6, "png", "jpeg"), defaults={"width": 1024, "height": 1024})  # else 4:3
-EXPAND = Dialect(
-    params={**KONTEXT.params, **_strength((1.5, 100), (15, 50))},
-    edit_params={"shape": None},
-    operations=frozenset({Operation.EDIT}),
-    max_images=1,
-)
-
-
-class _Task(msgspec.Struct):
-    polling_url: str
-    cost: float | None = None
-    output_mp: float | None = None
-
-
-class _Result(msgspec.Struct):
-    sample: str = ""
-
-
-class _State(msgspec.Struct):
-    status: str
-    result: _Result | None = None
+_EXPANDS = KONTEXT.but(_strength((1.5, 100), (15, 50)), edit_params={"shape": None})
+EXPAND = _EXPANDS.editing(alone=True, vary=None)
 
 
 def _states() -> Callable[[Answer], str]:
@@ -97,7 +52,7 @@ def _states() -> Callable[[Answer], str]:
     lost = count()
 
     def read(answer: Answer) -> str:
-        state = answer.read(_State).status.casefold()
+        state = answer.word("status").casefold()
         if state == "task not found" and next(lost) >= _LOST:
             raise bad_response("the backend no longer finds the task that it took")
         return state if state == "ready" or state in _FAILED else "pending"
@@ -118,13 +73,12 @@ def _generate(job: Job) -> Flow:
     # with a webhook the answer would name no address to poll
     extras = {name: value for name, value in job.extras.items() if not name.startswith("webhook_")}
     fields = {**job.params, **extras, "prompt": job.prompt, **_pictures(job)}
-    task = (yield submit(f"/v1/{quote(job.model, safe='')}", json=fields)).read(_Task)
-    answer = yield from poll(task.polling_url, status=_states(), pending=_PENDING, done={"ready"}, failed=_FAILED)
-    result = answer.read(_State).result
-    cost = task.cost / 100 if task.cost is not None else None  # a credit is a cent
-    usage = Usage(credits=task.cost, cost=cost, megapixels=task.output_mp)
-    images = (Image(url=result.sample),) if result is not None and result.sample else ()
-    return ImageResult(images=images, usage=usage if usage != Usage() else None)
+    task = yield submit(f"/v1/{quote(job.model, safe='')}", json=fields)
+    place, price = task.word("polling_url"), task.number("cost")
+    answer = yield from poll(place, status=_states(), pending={"pending"}, done={"ready"}, failed=_FAILED)
+    cost = price / 100 if price is not None else None  # a credit is a cent
+    usage = Usage(credits=price, cost=cost, megapixels=task.number("output_mp"))
+    return ImageResult(images=answer.links("result.sample"), usage=usage.or_none())
 
 
 adapter = Adapter(
@@ -136,7 +90,7 @@ adapter = Adapter(
         "flux-kontext-*": KONTEXT,
         "flux-pro-1.1-ultra*": Dialect(params=KONTEXT.params, defaults={"aspect_ratio": "1:1"}),  # else 16:9
         "flux-pro-1.1*": FLUX_11,
-        "flux-dev*": replace(FLUX_11, params={**FLUX_11.params, **_strength((1.5, 5), (1, 50))}),
+        "flux-dev*": FLUX_11.but(_strength((1.5, 5), (1, 50))),
         "flux-pro-1.0-fill*": replace(EXPAND, mask=MaskForm.WHITE),
         "flux-pro-1.0-expand*": EXPAND,
         "*": FLUX_2,

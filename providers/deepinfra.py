@@ -9,23 +9,9 @@ import msgspec
 
 from providers import images_api
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Job,
-    Operation,
-    OutcomeClass,
-    ProviderError,
-    Usage,
-    json_error,
-    submit,
-)
+from providers.base import Adapter, Answer, Flow, Image, ImageResult, Job, Usage, submit
 from providers.dialect import AnySize, As, Dialect, Grid
-from providers.openai import GPT_IMAGE_2
+from providers.errors import ErrorKind, When, json_error, kept_back
 
 _OWN = {
     "seed": As("seed"),
@@ -37,33 +23,19 @@ _ANY = Dialect(
     params={"shape": AnySize("size"), "user": As("user"), "safety_identifier": As("user")},
     max_n=4,
 )
-_OPEN = replace(  # open models, whose own wire takes width and height; the bounds hold for all of them
-    _ANY,
-    params={**_ANY.params, **_OWN, "shape": Grid("size", step=32, longest=1440, area=(256**2, 1440**2), ratio=4)},
-)
-_EDITS = replace(
-    _ANY,
-    operations=frozenset({Operation.EDIT}),
-    variation_prompt=GPT_IMAGE_2.variation_prompt,
-    max_images=1,
-)
-
-
-class _Status(msgspec.Struct):
-    cost: float | None = None
-    runtime_ms: float | None = None
+# open models, whose own wire takes width and height; the bounds hold for all of them
+_OPEN = _ANY.but({**_OWN, "shape": Grid("size", step=32, longest=1440, area=(256**2, 1440**2), ratio=4)})
+_EDITS = _ANY.editing(alone=True)
 
 
 class _Made(msgspec.Struct):
     images: list[msgspec.Raw]
     nsfw_content_detected: list[bool] | None = None
-    inference_status: _Status | None = None
 
 
 def _generate(job: Job) -> Flow:
     if job.params.keys() & {rule.name for rule in _OWN.values()}:
-        answer = yield submit(f"/inference/{quote(job.model)}", json=_fields(job))
-        return _result(answer)
+        return _result((yield submit(f"/inference/{quote(job.model)}", json=_fields(job))))
     call = images_api.request(job, {"model": job.model})
     return images_api.result((yield replace(call, path=f"/openai{call.path}")))
 
@@ -81,28 +53,21 @@ def _result(answer: Answer) -> ImageResult:
     flags = [*(made.nsfw_content_detected or ()), *(False for _ in made.images)]
     images = tuple(Image(b64=answer.cargo(raw)) for raw, flag in zip(made.images, flags, strict=False) if not flag)
     if made.images and not images:
-        told = "the backend's safety check flagged every picture"
-        raise ProviderError(ErrorKind.CONTENT_POLICY, told, outcome=OutcomeClass.AMBIGUOUS)  # they were drawn
-    status = made.inference_status
-    if status is None:
-        return ImageResult(images=images)
-    seconds = status.runtime_ms / 1000 if status.runtime_ms is not None else None
-    return ImageResult(images=images, usage=Usage(cost=status.cost, seconds=seconds))
+        raise kept_back("the backend's safety check flagged every picture")
+    milliseconds = answer.number("inference_status.runtime_ms")
+    seconds = milliseconds / 1000 if milliseconds is not None else None
+    return ImageResult(
+        images=images, usage=Usage(cost=answer.number("inference_status.cost"), seconds=seconds).or_none()
+    )
 
 
-_read_error = json_error(
+_error = json_error(
     message=("error.message", "detail.error", "detail.message", "detail.0.msg", "detail", "error"),
     code=("error.code",),
     type=("error.type", "detail.0.type"),
     param=("error.param",),
+    cases={When(423): ErrorKind.UNAVAILABLE},  # the model is not ready
 )
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if answer.status == 423:  # the model is not ready
-        error.kind = ErrorKind.UNAVAILABLE
-    return error
 
 
 adapter = Adapter(

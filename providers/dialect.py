@@ -5,7 +5,7 @@ a mask, transparency) are never adapted: a model that cannot meet one raises `Un
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +14,7 @@ from providers.shapes import AnySize, Either, Fit, Grid, Named, Ratios, Shape, S
 
 __all__ = [
     "PARAMETERS",
+    "VARY",
     "AnySize",
     "As",
     "Between",
@@ -61,6 +62,9 @@ PARAMETERS = frozenset(
 )
 """Every common parameter; `shape` is size and aspect ratio in one."""
 
+VARY = "Make a variation of this picture: the same subject, style and mood, with new details."
+"""The words with which an edit makes a variation."""
+
 
 class Unsupported(Exception):  # noqa: N818 - a fact about a target, not a fault
     """A target that cannot do what was asked; the text is the reason."""
@@ -78,6 +82,7 @@ class MaskForm(StrEnum):
     """What a mask looks like to a backend: which of its pixels are to be drawn anew."""
 
     ALPHA = "alpha"  # the transparent ones, as in OpenAI's and so in the caller's own
+    CLEAR = "clear"  # the transparent ones of a picture that is opaque elsewhere, for a backend that takes any
     WHITE = "white"  # the white ones of a grey picture
     BLACK = "black"  # the black ones of a grey picture
 
@@ -141,6 +146,7 @@ class Dialect:
     Args:
         params: common parameter -> rule. What is not here is not supported.
         edit_params: rules that hold on edits only, over those of `params`.
+        mask_params: rules that hold on edits with a mask only, over both; None takes a parameter away.
         defaults: fields that are sent where nothing asked fills them.
         edit_defaults: the same on edits, instead of those.
         operations: what the models can do.
@@ -149,12 +155,13 @@ class Dialect:
         max_images: input pictures per edit.
         mask: the form in which an edit takes a mask; None where it takes none.
         input_types: media types of input pictures.
-        extras: whether fields nobody here knows are passed on.
+        extras: whether fields nobody here knows are passed on; names are those that are.
         stream: whether the models send a picture in events, where their adapter reads them.
     """
 
     params: Mapping[str, Rule]
     edit_params: Mapping[str, Rule | None] = field(default_factory=dict)
+    mask_params: Mapping[str, Rule | None] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     edit_defaults: Mapping[str, Any] = field(default_factory=dict)
     operations: frozenset[Operation] = frozenset({Operation.GENERATE})
@@ -163,8 +170,21 @@ class Dialect:
     max_images: int = 0
     mask: MaskForm | None = None
     input_types: frozenset[str] = frozenset({"image/png", "image/jpeg", "image/webp"})
-    extras: bool = False
+    extras: bool | frozenset[str] = False
     stream: bool = False
+
+    def but(self, params: Mapping[str, Rule] | None = None, **changes: Any) -> "Dialect":
+        """The same with these rules over its own, and these arguments changed."""
+        return replace(self, params={**self.params, **(params or {})}, **changes)
+
+    def editing(self, max_images: int = 1, *, alone: bool = False, vary: str | None = VARY) -> "Dialect":
+        """The same for models that also edit up to so many pictures, or `alone` do that; `vary` makes variations."""
+        operations = frozenset({Operation.EDIT} if alone else {Operation.GENERATE, Operation.EDIT})
+        return replace(self, operations=operations, variation_prompt=vary, max_images=max_images)
+
+    def masked(self) -> "Dialect":
+        """The same for an edit with a mask."""
+        return replace(self, edit_params={**self.edit_params, **self.mask_params}) if self.mask_params else self
 
     def rule(self, parameter: str, operation: Operation) -> Rule | None:
         """The rule for a parameter in an operation; None where the models have no such parameter."""

@@ -1,6 +1,8 @@
 """What can go wrong with a backend: whose fault it is, and what it means for the bill."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -76,6 +78,11 @@ def bad_response(message: str) -> ProviderError:
     return ProviderError(ErrorKind.BAD_RESPONSE, message, outcome=OutcomeClass.AMBIGUOUS)
 
 
+def kept_back(message: str, *, code: str | None = None) -> ProviderError:
+    """A picture that was drawn and then withheld by the backend's filter: nobody says whether it is charged."""
+    return ProviderError(ErrorKind.CONTENT_POLICY, message, outcome=OutcomeClass.AMBIGUOUS, code=code)
+
+
 # status -> (kind, outcome); a status in neither table is judged by its hundred
 _BY_STATUS: Mapping[int, tuple[ErrorKind, OutcomeClass]] = {
     401: (ErrorKind.AUTHENTICATION, OutcomeClass.REJECTED),
@@ -114,19 +121,55 @@ class Failing(Protocol):
         """The whole body."""
 
 
+Fault = ErrorKind | tuple[ErrorKind, OutcomeClass]
+"""What a failure is: its kind alone where the status says enough about the bill."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which failures are meant: those for which all that is given holds.
+
+    Args:
+        status: the HTTP status, or any of several.
+        code: a regular expression sought in the backend's code.
+        type: the same in its error type.
+        words: the same in its code and message together; for backends whose codes do not tell.
+
+    No expression heeds the case.
+    """
+
+    status: int | tuple[int, ...] = ()
+    code: str = ""
+    type: str = ""
+    words: str = ""
+
+    def holds(self, status: int, error: ProviderError) -> bool:
+        """Whether a failure is one of these."""
+        statuses = self.status if isinstance(self.status, tuple) else (self.status,)
+        sought = ((self.code, error.code), (self.type, error.type), (self.words, f"{error.code or ''} {error.message}"))
+        return (not statuses or status in statuses) and all(
+            re.search(pattern, text or "", re.IGNORECASE) for pattern, text in sought if pattern
+        )
+
+
 def json_error(
     *,
     message: Sequence[str],
     code: Sequence[str] = (),
     type: Sequence[str] = (),  # noqa: A002 - the envelope's own word
     param: Sequence[str] = (),
-    codes: Mapping[str, ErrorKind] | None = None,
+    codes: Mapping[str, Fault] | None = None,
+    cases: Mapping[When, Fault] | None = None,
+    within_200: OutcomeClass = OutcomeClass.AMBIGUOUS,
+    wordless: str = "the backend reported a failure without a word of why",
 ) -> Callable[[Failing], ProviderError]:
-    """Reads errors that are JSON: each argument lists dotted paths, of which the first that is there counts.
+    """Reads errors that are JSON: each of the first four lists dotted paths, of which the first that is there counts.
 
     A number in a path counts into a list: `errors.0.code`.
 
-    `codes` gives a backend's codes their kind, and outranks the status: codes are facts, words are not.
+    `codes` gives a backend's codes their kind, and outranks the status: codes are facts, words are not. `cases` says
+    what neither tells; the last that holds counts. `within_200` is what a failure told under a 200 means for the bill,
+    and `wordless` what to say of one without words; `{code}` in it is its code.
     """
 
     def read(answer: Failing) -> ProviderError:
@@ -137,25 +180,25 @@ def json_error(
         kind, outcome = by_status(answer.status)
         if body is None and outcome is OutcomeClass.FAILED:
             outcome = OutcomeClass.AMBIGUOUS  # a 500 without the backend's own words may be a gateway's
-        words = [_first(body, paths) for paths in (message, code, type, param)]
-        for name in (_first(body, (path,)) for path in code):
-            if name is not None and codes and name in codes:
-                kind = codes[name]
-        return ProviderError(
+        failed = answer.status >= 300
+        error = ProviderError(
             kind,
-            words[0] or _wordless(answer.status),
-            outcome=outcome,
-            status=answer.status,
-            code=words[1],
-            type=words[2],
-            param=words[3],
+            _first(body, message)
+            or (f"the backend answered {answer.status}" if failed else wordless.format(code=_first(body, code))),
+            outcome=outcome if failed else within_200,
+            status=answer.status if failed else None,
+            code=_first(body, code),
+            type=_first(body, type),
+            param=_first(body, param),
         )
+        named = (_first(body, (path,)) for path in code)
+        faults = [codes[name] for name in named if name is not None and codes and name in codes]
+        faults += [fault for case, fault in (cases or {}).items() if case.holds(answer.status, error)]
+        for fault in faults:
+            error.kind, error.outcome = fault if isinstance(fault, tuple) else (fault, error.outcome)
+        return error
 
     return read
-
-
-def _wordless(status: int) -> str:
-    return f"the backend answered {status}" if status >= 300 else "the backend reported a failure without a word of why"
 
 
 def _first(body: Any, paths: Sequence[str]) -> str | None:

@@ -6,26 +6,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers import openai
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Inline,
-    Job,
-    Operation,
-    OutcomeClass,
-    ProviderError,
-    bad_response,
-    json_error,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Flow, Image, ImageResult, Inline, Job, poll, submit
 from providers.dialect import AnySize, As, Dialect, OneOf, Ratios, Spelled
+from providers.errors import ErrorKind, When, bad_response, json_error, kept_back
 
 _HALF = ("21:9", "16:9", "3:2", "5:4", "4:3", "1:1")
 _RATIOS = Ratios("aspect_ratio", (*_HALF, "4:5", "2:3", "9:16", "9:21", "3:4"))
@@ -40,10 +24,7 @@ KONTEXT = Dialect(
         "moderation": Spelled("safety_tolerance", {"low": 6}),
     },
     edit_params={"moderation": Spelled("safety_tolerance", {"low": 2})},
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt=openai.GPT_IMAGE_2.variation_prompt,
-    max_images=1,
-)
+).editing()
 BARE = Dialect(
     params={
         "shape": AnySize(("width", "height")),
@@ -60,30 +41,12 @@ BARE = Dialect(
 
 class _Made(msgspec.Struct):
     base64: list[msgspec.Raw] = []
-    finishReason: str | None = None  # noqa: N815 - the backend's own word
-
-
-class _Taken(msgspec.Struct):
-    request_id: str
-
-
-class _Result(msgspec.Struct):
-    sample: str | None = None
-
-
-class _State(msgspec.Struct):
-    status: str
-    result: _Result | None = None
 
 
 _FAILED = {
-    "Request Moderated": ErrorKind.CONTENT_POLICY,
-    "Content Moderated": ErrorKind.CONTENT_POLICY,
-    "Error": ErrorKind.UNAVAILABLE,
-    "Failed": ErrorKind.UNAVAILABLE,
+    **dict.fromkeys(("Request Moderated", "Content Moderated"), ErrorKind.CONTENT_POLICY),
+    **dict.fromkeys(("Error", "Failed"), ErrorKind.UNAVAILABLE),
 }
-
-
 _KONTEXT = "accounts/fireworks/models/flux-kontext-"
 _BARE = tuple(
     f"accounts/fireworks/models/{name}"
@@ -101,41 +64,25 @@ def _generate(job: Job) -> Flow:
         pictures = {"input_image": Inline.data_uri(image) for image in job.images[:1]}  # noqa: B035 - at most one
         return (yield from _later(f"/workflows/{model}", {**fields, **pictures}))
     answer = yield submit(f"/workflows/{model}/text_to_image", json=fields)
-    made = answer.read(_Made)
-    if made.finishReason == "CONTENT_FILTERED":
-        words = "the backend's content filter kept the picture back"
-        raise ProviderError(ErrorKind.CONTENT_POLICY, words, outcome=OutcomeClass.AMBIGUOUS)
-    return ImageResult(images=tuple(Image(b64=answer.cargo(raw)) for raw in made.base64))
+    if answer.at("finishReason", str) == ["CONTENT_FILTERED"]:
+        raise kept_back("the backend's content filter kept the picture back")
+    return ImageResult(images=tuple(Image(b64=answer.cargo(raw)) for raw in answer.read(_Made).base64))
 
 
 def _later(path: str, fields: Mapping[str, Any]) -> Flow:
     taken = yield submit(path, json=fields)
     answer = yield from poll(
         f"{path}/get_result",
-        json={"id": taken.read(_Taken).request_id},
-        status=lambda answer: answer.read(_State).status,
+        json={"id": taken.word("request_id")},
+        status="status",
         pending={"Pending", "Task not found"},  # not found yet, at first
         done={"Ready"},
         failed=_FAILED,
     )
-    result = answer.read(_State).result
-    if result is None or not result.sample:
+    images = answer.links("result.sample")
+    if not images:
         raise bad_response("the job is ready, and its answer names no picture")
-    return ImageResult(images=(Image(url=result.sample),))
-
-
-_read_error = json_error(
-    message=("error.message", "message", "fault.faultstring", "fault", "error", "detail"),
-    code=("error.code",),
-    type=("error.type",),
-)
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if error.status == 412:  # how a suspended account is refused
-        error.kind = ErrorKind.QUOTA
-    return error
+    return ImageResult(images=images)
 
 
 adapter = Adapter(
@@ -143,5 +90,10 @@ adapter = Adapter(
     dialects={f"{_KONTEXT}*": KONTEXT, **{f"{name}*": BARE for name in _BARE}, "*": AT_ONCE},
     auth=bearer(),
     generate=_generate,
-    error=_error,
+    error=json_error(
+        message=("error.message", "message", "fault.faultstring", "fault", "error", "detail"),
+        code=("error.code",),
+        type=("error.type",),
+        cases={When(412): ErrorKind.QUOTA},  # how a suspended account is refused
+    ),
 )

@@ -3,7 +3,7 @@
 No adapter itself: a kind that speaks it takes what fits and brings its own tables, addresses and words.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from providers.base import (
     Usage,
     bad_response,
     json_error,
+    parts,
     submit,
 )
 
@@ -35,12 +36,25 @@ _PATHS = {
 
 def request(job: Job, named: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Call:
     """The call for a job; `named` are the fields that nobody may set but the adapter, such as the model's."""
-    head: dict[str, Any] = {**named, **({"prompt": job.prompt} if job.prompt else {}), "n": job.n}
-    fields = {**head, **job.params, **job.extras, **head}  # extras may neither rename the model nor raise the bill
     path = _PATHS[job.operation]
     if job.operation is Operation.GENERATE:
-        return submit(path, json=fields, headers=headers)
-    return submit(path, form=tuple(_form(job, fields)), headers=headers)
+        return json_request(job, named, path, headers)
+    return submit(path, form=(*parts(_fields(job, named)), *_pictures(job)), headers=headers)
+
+
+def json_request(
+    job: Job,
+    named: Mapping[str, Any],
+    path: str = _PATHS[Operation.GENERATE],
+    headers: Mapping[str, str] | None = None,
+) -> Call:
+    """The call for a job where everything is JSON, edits too; `named` holds their pictures."""
+    return submit(path, json=_fields(job, named), headers=headers)
+
+
+def _fields(job: Job, named: Mapping[str, Any]) -> dict[str, Any]:
+    head: dict[str, Any] = {**named, **({"prompt": job.prompt} if job.prompt else {}), "n": job.n}
+    return {**head, **job.params, **job.extras, **head}  # extras may neither rename the model nor raise the bill
 
 
 def streaming(partials: int) -> Mapping[str, Any]:
@@ -48,9 +62,7 @@ def streaming(partials: int) -> Mapping[str, Any]:
     return {"stream": True, **({"partial_images": partials} if partials else {})}
 
 
-def _form(job: Job, fields: Mapping[str, Any]) -> Iterator[tuple[str, str | Upload]]:
-    for name, value in fields.items():
-        yield name, value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _pictures(job: Job) -> Iterator[tuple[str, Upload]]:
     for image in job.images:
         yield "image" if len(job.images) == 1 else "image[]", image
     if job.mask is not None:
@@ -113,7 +125,7 @@ def result(answer: Answer) -> ImageResult:
     """What a successful answer says; an item without a picture is none."""
     body = answer.read(_Body)
     return ImageResult(
-        images=tuple(image for item in body.data or () if (image := picture(answer, item)) is not None),
+        images=pictures(answer, body.data),
         usage=_usage(body.usage) if body.usage is not None else None,
         created=int(body.created) if body.created is not None else None,
         facts=_facts(body),
@@ -162,7 +174,6 @@ def events(
 def _failed(read_error: Callable[[Answer], ProviderError], answer: Answer) -> ProviderError:
     """A failure after the 200. One with a code or a type is the backend's own word that the work failed."""
     error = read_error(answer)
-    error.status = None
     if error.code is not None or error.type is not None:
         error.outcome = OutcomeClass.FAILED
     if error.kind is ErrorKind.UNAVAILABLE and error.type in _CALLERS_FAULT:
@@ -172,6 +183,11 @@ def _failed(read_error: Callable[[Answer], ProviderError], answer: Answer) -> Pr
 
 def _facts(said: _Body | _Event) -> Mapping[str, str]:
     return {name: getattr(said, name) for name, legal in _FACTS.items() if getattr(said, name) in legal}
+
+
+def pictures(answer: Answer, items: Iterable[Item] | None) -> tuple[Image, ...]:
+    """The pictures of some items."""
+    return tuple(image for item in items or () if (image := picture(answer, item)) is not None)
 
 
 def picture(answer: Answer, item: Item) -> Image | None:

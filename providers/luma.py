@@ -4,26 +4,10 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Inline,
-    Job,
-    Operation,
-    OutcomeClass,
-    ProviderError,
-    json_error,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Flow, ImageResult, Inline, Job, poll, submit
 from providers.dialect import As, Dialect, Fit, Ratios, Spelled
+from providers.errors import ErrorKind, OutcomeClass, When, json_error
 
 _FAILURES = {
     "content_moderated": ErrorKind.CONTENT_POLICY,
@@ -52,22 +36,18 @@ UNI = Dialect(
         "safety_identifier": As("user_id"),
     },
     defaults={"aspect_ratio": "1:1"},
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt="Make a variation of this picture: the same subject, style and mood, with new details.",
-    max_images=9,
+).editing(9)
+
+
+_error = json_error(
+    message=("failure_reason", "error.message", "detail.0.msg", "detail", "error", "failure_code"),
+    code=("error.code", "failure_code"),
+    param=("detail.0.loc.1",),
+    codes=_FAILURES,
+    cases={When(409): ErrorKind.UNAVAILABLE},  # a conflict of its own making, which its clients are to try again
+    within_200=OutcomeClass.FAILED,
+    wordless="the generation failed without a word of why",
 )
-
-
-class _Output(msgspec.Struct):
-    url: str | None = None
-
-
-class _Generation(msgspec.Struct):
-    id: str
-    state: str
-    output: list[_Output] | None = None
-    failure_code: str | None = None
-    failure_reason: str | None = None
 
 
 def _picture(job: Job, place: int) -> dict[str, Any]:
@@ -82,36 +62,16 @@ def _generate(job: Job) -> Flow:
         fields |= {"type": "image_edit", "source": _picture(job, 0)}
     if len(job.images) > 1:
         fields["image_ref"] = [_picture(job, place) for place in range(1, len(job.images))]
-    name = (yield submit("/generations", json=fields)).read(_Generation).id
+    name = (yield submit("/generations", json=fields)).word("id")
     answer = yield from poll(
         f"/generations/{quote(name, safe='')}",
-        status=lambda said: said.read(_Generation).state,
+        status="state",
         pending={"queued", "processing"},
-        done={"completed", "failed"},
-        failed={},
+        done={"completed"},
+        failed={"failed": _error},
         every=2.0,
     )
-    made = answer.read(_Generation)
-    if made.state == "failed":
-        kind = _FAILURES.get(made.failure_code or "", ErrorKind.UNAVAILABLE)
-        words = made.failure_reason or made.failure_code or "the generation failed without a word of why"
-        raise ProviderError(kind, words, outcome=OutcomeClass.FAILED, code=made.failure_code)
-    return ImageResult(images=tuple(Image(url=output.url) for output in made.output or () if output.url))
-
-
-_read_error = json_error(
-    message=("error.message", "detail.0.msg", "detail", "error"),
-    code=("error.code",),
-    param=("detail.0.loc.1",),
-    codes=_FAILURES,
-)
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if answer.status == 409:  # a conflict of the backend's own making, which its clients are to try again
-        error.kind = ErrorKind.UNAVAILABLE
-    return error
+    return ImageResult(images=answer.links("output.*.url"))
 
 
 adapter = Adapter(

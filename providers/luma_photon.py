@@ -1,30 +1,11 @@
 """Luma's Dream Machine API, which draws with Photon. Its pictures to edit must be public addresses: it only draws."""
 
-import re
 from urllib.parse import quote
 
-import msgspec
-
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Job,
-    OutcomeClass,
-    ProviderError,
-    json_error,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Flow, ImageResult, Job, poll, submit
 from providers.dialect import Dialect, Ratios, Spelled
-
-# neither a refusal nor an empty account has a code: words are all there is
-_REFUSED = re.compile(r"moderat|not allowed", re.IGNORECASE)
-_PENNILESS = re.compile(r"insufficient credits", re.IGNORECASE)
+from providers.errors import ErrorKind, OutcomeClass, When, json_error
 
 PHOTON = Dialect(
     params={
@@ -35,45 +16,31 @@ PHOTON = Dialect(
 )
 
 
-class _Assets(msgspec.Struct):
-    image: str | None = None
-
-
-class _Generation(msgspec.Struct):
-    id: str
-    state: str
-    assets: _Assets | None = None
-    failure_reason: str | None = None
+_error = json_error(
+    message=("failure_reason", "detail.0.msg", "detail"),
+    type=("detail.0.type",),
+    param=("detail.0.loc.1",),
+    # neither a refusal nor an empty account has a code: words are all there is
+    cases={
+        When((200, 400, 422), words="moderat|not allowed"): ErrorKind.CONTENT_POLICY,
+        When((400, 422), words="insufficient credits"): ErrorKind.QUOTA,
+    },
+    within_200=OutcomeClass.FAILED,
+    wordless="the generation failed without a word of why",
+)
 
 
 def _generate(job: Job) -> Flow:
     fields = {**job.params, **job.extras, "model": job.model, "prompt": job.prompt}
-    name = (yield submit("/generations/image", json=fields)).read(_Generation).id
+    name = (yield submit("/generations/image", json=fields)).word("id")
     answer = yield from poll(
         f"/generations/{quote(name, safe='')}",
-        status=lambda said: said.read(_Generation).state,
+        status="state",
         pending={"queued", "dreaming"},
-        done={"completed", "failed"},
-        failed={},
+        done={"completed"},
+        failed={"failed": _error},
     )
-    made = answer.read(_Generation)
-    if made.state == "failed":
-        words = made.failure_reason or "the generation failed without a word of why"
-        kind = ErrorKind.CONTENT_POLICY if _REFUSED.search(words) else ErrorKind.UNAVAILABLE
-        raise ProviderError(kind, words, outcome=OutcomeClass.FAILED)
-    link = made.assets.image if made.assets is not None else None
-    return ImageResult(images=(Image(url=link),) if link else ())
-
-
-_read_error = json_error(message=("detail.0.msg", "detail"), type=("detail.0.type",), param=("detail.0.loc.1",))
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if answer.status in {400, 422}:
-        error.kind = ErrorKind.CONTENT_POLICY if _REFUSED.search(error.message) else error.kind
-        error.kind = ErrorKind.QUOTA if _PENNILESS.search(error.message) else error.kind
-    return error
+    return ImageResult(images=answer.links("assets.image"))
 
 
 adapter = Adapter(

@@ -7,7 +7,7 @@ from typing import Any
 from providers import images_api
 from providers.auth import bearer
 from providers.base import Adapter, Call, Flow, Job, Operation, Stream
-from providers.dialect import AnySize, As, Between, Dialect, Grid, MaskForm, OneOf, Sizes
+from providers.dialect import PARAMETERS, AnySize, As, Between, Dialect, Grid, MaskForm, OneOf, Sizes
 
 
 def words(name: str, *same: str, **other: str) -> OneOf:
@@ -28,34 +28,20 @@ GPT_IMAGE_2 = Dialect(
         "user": As("safety_identifier"),
         "safety_identifier": As("safety_identifier"),
     },
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt="Make a variation of this picture: the same subject, style and mood, with new details.",
     max_n=10,
-    max_images=16,
     mask=MaskForm.ALPHA,
     stream=True,
-)
-GPT_IMAGE_25 = replace(
-    GPT_IMAGE_2,
-    params={
-        **GPT_IMAGE_2.params,
-        "quality": words("quality", "auto", "low", "medium", "high", "xhigh", "max", standard="medium", hd="high"),
-    },
-)
-CHATGPT_IMAGE = replace(
-    GPT_IMAGE_2,
-    params={**GPT_IMAGE_2.params, "shape": Sizes("size", ((1024, 1024), (1536, 1024), (1024, 1536)))},
-)
+).editing(16)
+_MORE = words("quality", "auto", "low", "medium", "high", "xhigh", "max", standard="medium", hd="high")
+GPT_IMAGE_25 = GPT_IMAGE_2.but({"quality": _MORE})
+_LISTED = Sizes("size", ((1024, 1024), (1536, 1024), (1024, 1536)))
+CHATGPT_IMAGE = GPT_IMAGE_2.but({"shape": _LISTED})
 GPT_IMAGE_1 = replace(CHATGPT_IMAGE, edit_params={"input_fidelity": words("input_fidelity", "high", "low")})
 GPT_IMAGE_1_MINI = replace(CHATGPT_IMAGE, edit_params={"input_fidelity": words("input_fidelity", "low")})
-_AS_THEY_ARE = (
-    *("quality", "style", "background", "output_format", "output_compression", "moderation", "response_format"),
-    *("seed", "negative_prompt", "strength", "user", "safety_identifier"),
-)
 ANYTHING = Dialect(
     params={
+        **{name: As(name) for name in sorted(PARAMETERS - {"input_fidelity"})},
         "shape": AnySize("size"),
-        **{name: As(name) for name in _AS_THEY_ARE},
         "guidance": As("guidance_scale"),
         "steps": As("num_inference_steps"),
     },

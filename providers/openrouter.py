@@ -7,28 +7,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from providers import images_api
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    Call,
-    ErrorKind,
-    Flow,
-    ImageResult,
-    Inline,
-    Job,
-    OutcomeClass,
-    Partial,
-    ProviderError,
-    Stream,
-    by_status,
-    json_error,
-    submit,
-)
+from providers.base import Adapter, Answer, Call, Flow, ImageResult, Inline, Job, Partial, Stream, submit
 from providers.dialect import AnySize, As, Dialect, Fit, Ratios, Shape
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, When, by_status, json_error
 from providers.openai import GPT_IMAGE_2, GPT_IMAGE_25, words
 
 _RATIOS = Ratios(
@@ -56,31 +39,13 @@ _ANY = Dialect(
         "user": As("user"),
         "safety_identifier": As("user"),
     },
-    operations=GPT_IMAGE_2.operations,
-    variation_prompt=GPT_IMAGE_2.variation_prompt,
     max_n=1,  # most models draw one, and those refuse the mere word n
-    max_images=16,
-)
-_GPT_IMAGE_25 = replace(_ANY, params={**_ANY.params, "shape": GPT_IMAGE_2.params["shape"]}, max_n=10, stream=True)
-_GPT_IMAGE_2 = replace(_GPT_IMAGE_25, params={**_GPT_IMAGE_25.params, "quality": GPT_IMAGE_2.params["quality"]})
+).editing(16)
+_GPT_IMAGE_25 = _ANY.but({"shape": GPT_IMAGE_2.params["shape"]}, max_n=10, stream=True)
+_GPT_IMAGE_2 = _GPT_IMAGE_25.but({"quality": GPT_IMAGE_2.params["quality"]})
 
 _HEADERS = {"referer": "http-referer", "title": "x-title"}
 _REFUSED = re.compile(rb"moderation_blocked|content_policy_violation|content_filter|IMAGE_SAFETY|PROHIBITED_CONTENT")
-
-
-class _Details(msgspec.Struct):
-    upstream_inference_cost: float | None = None
-
-
-class _Spent(msgspec.Struct):
-    cost: float | None = None
-    is_byok: bool | None = None
-    cost_details: _Details | None = None
-
-
-class _Body(msgspec.Struct):
-    usage: _Spent | None = None
-    error: Any = None
 
 
 def _call(job: Job, **more: Any) -> Call:
@@ -94,19 +59,19 @@ def _call(job: Job, **more: Any) -> Call:
 
 def _generate(job: Job) -> Flow:
     answer = yield _call(job)
-    if answer.read(_Body).error:
+    if any(answer.at("error", object)):
         raise _error(answer)
     return _billed(answer, images_api.result(answer))
 
 
 def _billed(answer: Answer, result: ImageResult) -> ImageResult:
     """The result with what the call cost: with the caller's own key at the maker, `cost` is only OpenRouter's fee."""
-    spent, usage = answer.read(_Body).usage, result.usage
-    if spent is None or usage is None:
+    usage = result.usage
+    if usage is None:
         return result
-    if spent.is_byok:
-        maker = spent.cost_details.upstream_inference_cost if spent.cost_details is not None else None
-        usage = replace(usage, cost=None if maker is None else maker + (spent.cost or 0))
+    if answer.at("usage.is_byok", bool) == [True]:
+        maker = answer.number("usage.cost_details.upstream_inference_cost")
+        usage = replace(usage, cost=None if maker is None else maker + (usage.cost or 0))
     if usage.output_tokens is not None and usage.output_image_tokens is not None:
         usage = replace(usage, output_text_tokens=max(usage.output_tokens - usage.output_image_tokens, 0))
     return replace(result, usage=usage)
@@ -118,15 +83,14 @@ _read_error = json_error(
     type=("error.type", "error.metadata.reasons.0"),
     param=("error.param",),
     codes={**images_api.CODES, **{str(status): by_status(status)[0] for status in range(400, 600)}},
+    cases={When(403, type="."): ErrorKind.CONTENT_POLICY},  # OpenRouter's own moderation gives its reasons
+    within_200=OutcomeClass.FAILED,  # it failed after the head had gone out
 )
 
 
 def _error(answer: Answer) -> ProviderError:
     error = _read_error(answer)
-    if answer.status < 300:  # it failed after the head had gone out
-        error.status, error.outcome = None, OutcomeClass.FAILED
-    # OpenRouter's own moderation gives its reasons; the makers' is known by their code, somewhere in their words
-    if (answer.status == 403 and error.type) or _REFUSED.search(answer.body):
+    if _REFUSED.search(answer.body):  # the makers' moderation is known by their code, somewhere in their words
         error.kind = ErrorKind.CONTENT_POLICY
     return error
 

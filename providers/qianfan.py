@@ -1,13 +1,12 @@
 """Baidu Qianfan: OpenAI's answers, edits as JSON, and for each model a list of the only fields it takes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from providers import images_api
 from providers.auth import bearer
-from providers.base import Adapter, ErrorKind, Flow, Inline, Job, Operation, json_error, submit
+from providers.base import Adapter, Flow, Inline, Job, submit
 from providers.dialect import As, Between, Dialect, Rule, Sizes
-from providers.openai import GPT_IMAGE_2
+from providers.errors import ErrorKind, json_error
 
 _LYING = ((1024, 768), (2048, 1024), (1024, 576))
 _SQUARE = ((1024, 1024), (512, 512), (768, 768), (2048, 2048))
@@ -16,7 +15,7 @@ _QWEN_SIZES = ((1664, 928), (1472, 1104), (1328, 1328), (1104, 1472), (928, 1664
 _USER: Mapping[str, Rule] = {"user": As("user"), "safety_identifier": As("user")}
 _SEED: Mapping[str, Rule] = {"seed": Between("seed", 0, 4294967295)}
 _PROSE: Mapping[str, Rule] = {"negative_prompt": As("negative_prompt")}
-_EDITS = frozenset({Operation.EDIT})
+_EXTRAS = frozenset({"prompt_extend", "watermark"})
 
 PLAIN = Dialect(params={"shape": Sizes("size", _SIZES), **_USER})
 QWEN_IMAGE = Dialect(
@@ -27,24 +26,14 @@ QWEN_IMAGE = Dialect(
         **_PROSE,
         "guidance": Between("guidance", 0, 20),
     },
+    extras=_EXTRAS,
 )
-QWEN_IMAGE_EDIT = Dialect(
-    params={**_USER, **_SEED, **_PROSE},
-    operations=_EDITS,
-    variation_prompt=GPT_IMAGE_2.variation_prompt,
-    max_images=1,
-)
+QWEN_IMAGE_EDIT = Dialect(params={**_USER, **_SEED, **_PROSE}, extras=_EXTRAS).editing(alone=True)
 FLUX = Dialect(
     params={**PLAIN.params, **_SEED, "steps": Between("steps", 1, 50), "guidance": Between("guidance", 0, 30)},
     max_n=4,
 )
-IRAG = replace(
-    PLAIN,
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt=GPT_IMAGE_2.variation_prompt,
-    max_n=4,
-    max_images=1,
-)
+IRAG = PLAIN.but(max_n=4).editing()
 
 
 def _generate(job: Job) -> Flow:

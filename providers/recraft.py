@@ -3,24 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-import msgspec
-
 from providers import images_api
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    Call,
-    ErrorKind,
-    Flow,
-    Job,
-    Operation,
-    OutcomeClass,
-    ProviderError,
-    Usage,
-    json_error,
-)
+from providers.base import Adapter, Call, Flow, Job, Operation, Usage
 from providers.dialect import As, Between, Dialect, MaskForm, OneOf, Ratios, Rule, Shape, Sizes, Spelled
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, When, json_error
 
 
 def _sizes(listed: str) -> Sizes:
@@ -47,17 +34,10 @@ _COMMON: Mapping[str, Rule] = {
     "seed": Between("random_seed", 0, 2**32 - 1),
 }
 UNKNOWN = Dialect(params={**_COMMON, "shape": Ratios("size", tuple(_TOKENS.split()))}, max_n=6)
-V4 = replace(UNKNOWN, params={**_COMMON, "shape": _V4_SIZES})
-V4_PRO = replace(UNKNOWN, params={**_COMMON, "shape": _PRO_SIZES})
-V2 = replace(
-    UNKNOWN,
-    params={
-        **_COMMON,
-        "shape": _V3_SIZES,
-        "style": OneOf("style", {"natural": "realistic_image"}),
-        "negative_prompt": As("negative_prompt"),
-    },
-)
+V4 = UNKNOWN.but({"shape": _V4_SIZES})
+V4_PRO = UNKNOWN.but({"shape": _PRO_SIZES})
+_NATURAL = OneOf("style", {"natural": "realistic_image"})
+V2 = UNKNOWN.but({"shape": _V3_SIZES, "style": _NATURAL, "negative_prompt": As("negative_prompt")})
 V3 = replace(
     V2,
     edit_params={"shape": None, "strength": As("strength")},
@@ -90,33 +70,14 @@ def _like(job: Job) -> str:
     return str(_V3_SIZES(Shape(width or 1, height or 1)).fields["size"])
 
 
-class _Body(msgspec.Struct):
-    credits: int | float | None = None
-
-
 def _generate(job: Job) -> Flow:
     if "_vector" in job.model:
         words = f"model: {job.model} draws SVG, which this server does not hand on; use its raster twin"
         raise ProviderError(ErrorKind.UNSUPPORTED, words, outcome=OutcomeClass.NOT_SENT)
     answer = yield _call(job)
-    charged = answer.read(_Body).credits
+    charged = answer.number("credits")
     usage = None if charged is None else Usage(credits=charged, cost=charged / 1000)
     return replace(images_api.result(answer), usage=usage)
-
-
-_read_error = json_error(message=("message", "error.message", "error"), code=("code", "error.code"))
-_POLICY = ("nsfw", "moderation", "safety", "prompt rejected")
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    words = error.message.lower()
-    # no code is known for either, so their words must do
-    if error.status == 400 and any(word in words for word in _POLICY):
-        error.kind = ErrorKind.CONTENT_POLICY
-    if error.status == 403 and "credits" in words:
-        error.kind = ErrorKind.QUOTA
-    return error
 
 
 adapter = Adapter(
@@ -124,5 +85,13 @@ adapter = Adapter(
     dialects={"recraftv4*_pro*": V4_PRO, "recraftv4*": V4, "recraftv3*": V3, "recraftv2*": V2, "*": UNKNOWN},
     auth=bearer(),
     generate=_generate,
-    error=_error,
+    error=json_error(
+        message=("message", "error.message", "error"),
+        code=("code", "error.code"),
+        # no code is known for either, so their words must do
+        cases={
+            When(400, words="nsfw|moderation|safety|prompt rejected"): ErrorKind.CONTENT_POLICY,
+            When(403, words="credits"): ErrorKind.QUOTA,
+        },
+    ),
 )

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from providers import images_api, openai
+from providers import images_api, openai, self_hosted
 from providers.auth import bearer
-from providers.base import Adapter, ErrorKind, Flow, Job, Operation, OutcomeClass, ProviderError, json_error
+from providers.base import Adapter, Flow, Job, Operation, json_error
 from providers.dialect import AnySize, As, Between, Dialect, MaskForm, OneOf, Spelled, merged
 
 _FORMATS = ("png", "jpeg", "webp")
@@ -51,10 +51,6 @@ _WEIGHT = re.compile(r"(:[+-]?[.\d]+)(?=\))")  # without a bracket before it the
 _BREAK = re.compile(r"\bBREAK\b")
 
 
-def _as_it_is(prompt: str) -> str:
-    return prompt
-
-
 def _escaped(prompt: str) -> str:
     """The prompt with none of the server's syntax; a closing bracket means nothing where none was opened."""
     text = _WEIGHT.sub(r"\1 ", _OPENS.sub(r"\\\g<0>", prompt))
@@ -63,21 +59,18 @@ def _escaped(prompt: str) -> str:
 
 def _tag(fields: Mapping[str, Any], extras: Mapping[str, Any]) -> str:
     """The tag for what the API has no field for; a `<` in it might end it."""
-    for name in extras.keys() - _EXTRAS.keys():
-        message = f"{name}: is not passed on to this server, only {', '.join(_EXTRAS)} are; leave it out"
-        raise ProviderError(ErrorKind.UNSUPPORTED, message, outcome=OutcomeClass.NOT_SENT, param=name)
     own = merged(fields, {_EXTRAS[name]: value for name, value in extras.items()})
     said = msgspec.json.encode({"seed": _RANDOM, **own}).decode()
     return f"<{_TAG}>{said.replace('<', _LESS)}</{_TAG}>"
 
 
 def _generate(job: Job) -> Flow:
-    write = _as_it_is if job.options.get("prompt_syntax") == "allow" else _escaped
+    write = self_hosted.writer(job, _escaped)
     params = dict(job.params)
     fields = dict(params.pop("tag", {}))
     if "negative_prompt" in fields:
         fields["negative_prompt"] = write(fields["negative_prompt"])
-    prompt = f"{write(job.prompt)} {_tag(fields, job.extras)}"
+    prompt = f"{write(job.prompt)} {_tag(fields, self_hosted.own_options(job, _EXTRAS.keys()))}"
     answer = yield images_api.request(replace(job, prompt=prompt, params=params, extras={}), {})
     return images_api.result(answer)
 
@@ -86,7 +79,7 @@ adapter = Adapter(
     base_url="http://127.0.0.1:1234/v1",
     dialects={"*": _DRAWER},
     auth=bearer(),  # the server asks for none; what stands before it may
-    options={"prompt_syntax": "`allow`: prompts may hold the server's own syntax, which is escaped otherwise"},
+    options=self_hosted.PROMPT_SYNTAX,
     generate=_generate,
     error=json_error(message=("message", "error")),
 )

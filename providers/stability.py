@@ -6,28 +6,14 @@ service takes beside the common parameters, such as `search_prompt` or `left`, i
 
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Job,
-    OutcomeClass,
-    ProviderError,
-    Upload,
-    json_error,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Answer, Flow, Image, ImageResult, Job, parts, poll, submit
 from providers.dialect import As
+from providers.errors import ErrorKind, json_error, kept_back
 from providers.stable_image import CUT_OUT, GUIDED, NO_WEBP, SEEDED, SHAPE, STYLE, Rules, Service, draws, edits, redraws
 
 _GUIDANCE: Rules = {"guidance": As("cfg_scale")}
@@ -58,10 +44,6 @@ class _Made(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Taken(msgspec.Struct):
-    id: str
-
-
 def _generate(job: Job) -> Flow:
     service = _SERVICES.get(job.model, _SD3)
     named = {}
@@ -70,16 +52,11 @@ def _generate(job: Job) -> Flow:
     fields = service.fields(job, named)
     user = fields.pop("user", None)  # a header, and nobody's business in clear
     headers = {} if user is None else {"stability-client-user-id": sha256(str(user).encode()).hexdigest()}
-    form = [(name, _part(value)) for name, value in fields.items()]
-    answer = yield submit(f"/v2beta/stable-image/{service.path}", form=form, headers=headers)
+    answer = yield submit(f"/v2beta/stable-image/{service.path}", form=parts(fields), headers=headers)
     if service is _RELIGHT:
-        path = f"/v2beta/results/{quote(answer.read(_Taken).id, safe='')}"
+        path = f"/v2beta/results/{quote(answer.word('id'), safe='')}"
         answer = yield from poll(path, status=_state, pending={"running"}, done={"done"}, failed={}, every=10)
     return _picture(answer)
-
-
-def _part(value: Any) -> str | Upload:
-    return value if isinstance(value, str | Upload) else msgspec.json.encode(value).decode()
 
 
 def _state(answer: Answer) -> str:
@@ -89,12 +66,7 @@ def _state(answer: Answer) -> str:
 def _picture(answer: Answer) -> ImageResult:
     made = answer.read(_Made)
     if made.finish_reason == "CONTENT_FILTERED":
-        raise ProviderError(
-            ErrorKind.CONTENT_POLICY,
-            "the backend's content filter blurred the picture",
-            outcome=OutcomeClass.AMBIGUOUS,  # the picture was drawn; nobody says whether it is charged
-            code=made.finish_reason,
-        )
+        raise kept_back("the backend's content filter blurred the picture", code=made.finish_reason)
     return ImageResult(images=(Image(b64=answer.cargo(made.image or made.result)),))
 
 

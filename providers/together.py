@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from providers import images_api, openai
+from providers import images_api
 from providers.auth import bearer
-from providers.base import Adapter, Answer, ErrorKind, Flow, Inline, Job, Operation, ProviderError, json_error
+from providers.base import Adapter, Flow, Inline, Job
 from providers.dialect import As, Between, Dialect, Grid, OneOf, Rule, Sizes, Spelled
+from providers.errors import ErrorKind, When, json_error
 
 _SIDES = ("width", "height")
 _FLUX_1 = Grid(_SIDES, step=16, shortest=256, longest=1440, area=(256**2, 1440**2), ratio=5.625)
@@ -20,28 +21,23 @@ _OPEN: Mapping[str, Rule] = {"moderation": Spelled("disable_safety_checker", {"l
 
 PLAIN = Dialect(params={"shape": _FLUX_1, "seed": As("seed"), "output_format": _FORMAT})
 SEVERAL = replace(PLAIN, max_n=4)
-SCHNELL = replace(SEVERAL, params={**PLAIN.params, **_PROSE, **_OPEN, "steps": Between("steps", 1, 12)})
-SCHNELL_FREE = replace(SEVERAL, params={**PLAIN.params, "steps": Between("steps", 1, 4)})
-EDITS = replace(
-    PLAIN,
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt=openai.GPT_IMAGE_2.variation_prompt,
-    max_images=1,
-)
-KONTEXT = replace(EDITS, params={**PLAIN.params, **_PROSE, "steps": As("steps")})
-KREA = replace(KONTEXT, params={**KONTEXT.params, **_OPEN}, max_n=4)
-FLUX_2_PRO = replace(EDITS, params={**PLAIN.params, "shape": _FLUX_2}, max_images=8)
-FLUX_2_FLEX = replace(FLUX_2_PRO, params={**FLUX_2_PRO.params, "steps": As("steps"), "guidance": As("guidance")})
-FLUX_2_DEV = replace(FLUX_2_FLEX, params={**FLUX_2_FLEX.params, **_OPEN})
+SCHNELL = SEVERAL.but({**_PROSE, **_OPEN, "steps": Between("steps", 1, 12)})
+SCHNELL_FREE = SEVERAL.but({"steps": Between("steps", 1, 4)})
+EDITS = PLAIN.editing()
+KONTEXT = EDITS.but({**_PROSE, "steps": As("steps")})
+KREA = KONTEXT.but(_OPEN, max_n=4)
+FLUX_2_PRO = PLAIN.but({"shape": _FLUX_2}).editing(8)
+FLUX_2_FLEX = FLUX_2_PRO.but({"steps": As("steps"), "guidance": As("guidance")})
+FLUX_2_DEV = FLUX_2_FLEX.but(_OPEN)
 GOOGLE = replace(EDITS, params={"shape": _GOOGLE, "output_format": _FORMAT})
-QWEN = replace(PLAIN, params={**PLAIN.params, **_PROSE, "steps": As("steps")})
+QWEN = PLAIN.but({**_PROSE, "steps": As("steps")})
 
 _ONE_PICTURE = "black-forest-labs/FLUX.1-"  # these take `image_url`, all others `reference_images`, none both
 
 
 def _generate(job: Job) -> Flow:
     fields = {"model": job.model, "response_format": "base64", **_pictures(job)}
-    return images_api.result((yield images_api.request(replace(job, operation=Operation.GENERATE), fields)))
+    return images_api.result((yield images_api.json_request(job, fields)))
 
 
 def _pictures(job: Job) -> Mapping[str, Any]:
@@ -49,20 +45,6 @@ def _pictures(job: Job) -> Mapping[str, Any]:
     if job.model.startswith(_ONE_PICTURE) and pictures:
         return {"image_url": pictures[0]}
     return {"reference_images": pictures} if pictures else {}
-
-
-_read_error = json_error(
-    message=("error.message", "message"), code=("error.code",), type=("error.type",), param=("error.param",)
-)
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    said = f"{error.code} {error.message}".lower()
-    # which of its codes means this is not documented
-    if error.status in (400, 422) and ("nsfw" in said or "safety" in said):
-        error.kind = ErrorKind.CONTENT_POLICY
-    return error
 
 
 adapter = Adapter(
@@ -83,5 +65,12 @@ adapter = Adapter(
     },
     auth=bearer(),
     generate=_generate,
-    error=_error,
+    error=json_error(
+        message=("error.message", "message"),
+        code=("error.code",),
+        type=("error.type",),
+        param=("error.param",),
+        # which of its codes means this is not documented
+        cases={When((400, 422), words="nsfw|safety"): ErrorKind.CONTENT_POLICY},
+    ),
 )

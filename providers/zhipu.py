@@ -1,11 +1,10 @@
 """Zhipu's GLM-Image and CogView: one picture a call from a prompt alone, always as a link."""
 
-from dataclasses import replace
-
 from providers import images_api
 from providers.auth import bearer
-from providers.base import Adapter, Answer, ErrorKind, Flow, Job, ProviderError, json_error, submit
+from providers.base import Adapter, Flow, Job, submit
 from providers.dialect import Dialect, Either, Fit, Grid, OneOf, Sizes
+from providers.errors import ErrorKind, When, json_error
 
 _LISTED = ((1280, 1280), (1568, 1056), (1056, 1568), (1472, 1088), (1088, 1472), (1728, 960), (960, 1728))
 _GLM = Grid("size", step=32, shortest=1024, longest=2048, area=(1 << 20, 1 << 22), ratio=2)
@@ -27,11 +26,9 @@ COGVIEW = Dialect(
         "user": _user,
         "safety_identifier": _user,
     },
+    extras=frozenset({"watermark_enabled", "user_id"}),
 )
-GLM_IMAGE = replace(
-    COGVIEW,
-    params={**COGVIEW.params, "shape": Either(Sizes("size", _LISTED), _GLM), "quality": OneOf("quality", _FINE)},
-)
+GLM_IMAGE = COGVIEW.but({"shape": Either(Sizes("size", _LISTED), _GLM), "quality": OneOf("quality", _FINE)})
 
 
 def _generate(job: Job) -> Flow:
@@ -39,7 +36,7 @@ def _generate(job: Job) -> Flow:
     return images_api.result((yield submit("/images/generations", json=fields)))
 
 
-_read_error = json_error(
+_error = json_error(
     message=("error.message",),
     code=("error.code",),
     codes={
@@ -51,14 +48,8 @@ _read_error = json_error(
         **dict.fromkeys(("1302", "1303"), ErrorKind.RATE_LIMITED),
         **dict.fromkeys(("500", "1200", "1230", "1234", "1305", "1312"), ErrorKind.UNAVAILABLE),
     },
+    cases={When(434): ErrorKind.UNSUPPORTED},  # the account may not use the model
 )
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if answer.status == 434:  # the account may not use the model
-        error.kind = ErrorKind.UNSUPPORTED
-    return error
 
 
 adapter = Adapter(

@@ -105,13 +105,14 @@ def test_tables_are_complete(kind):
 def test_tables_are_sound(kind):
     """A dialect names only common parameters, leaves no list of words empty, and says what it can do."""
     for dialect in providers.load(kind).dialects.values():
-        rules = {**dialect.params, **dialect.edit_params}
+        rules = {**dialect.params, **dialect.edit_params, **dialect.mask_params}
         assert set(rules) <= PARAMETERS
         assert all(rule.words for rule in rules.values() if isinstance(rule, OneOf))
         assert dialect.operations
         assert dialect.max_n >= 1
         takes_pictures = bool(dialect.operations - {Operation.GENERATE})
         assert takes_pictures == (dialect.max_images > 0)
+        assert dialect.mask is not None or not dialect.mask_params
         assert dialect.variation_prompt is None or Operation.EDIT in dialect.operations
 
 

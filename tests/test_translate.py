@@ -1,5 +1,7 @@
 """What is asked, and what is sent of it: the rules of a dialect, one table each."""
 
+from dataclasses import replace
+
 import pytest
 
 from providers.base import Operation
@@ -126,6 +128,15 @@ def test_transparency_is_a_requirement(strictness):
     assert translate({"background": "transparent"}, DIALECT, GENERATE, strictness).params
     with pytest.raises(Unsupported, match="transparent background"):
         translate({"background": "transparent"}, DIALECT, EDIT, strictness)
+
+
+def test_masked_edits_have_their_own_rules():
+    """Where there is a mask, its rules lie over those of edits, and None takes a parameter away."""
+    dialect = replace(DIALECT, mask_params={"seed": None, "strength": As("denoise")})
+    asked = {"seed": 7, "strength": 0.5}
+    assert translate(asked, dialect, EDIT).params == {"seed": 7, "strength": 0.5}
+    masked = translate(asked, dialect.masked(), EDIT)
+    assert (masked.params, [warning.parameter for warning in masked.warnings]) == ({"denoise": 0.5}, ["seed"])
 
 
 def test_edits_have_their_own_rules():

@@ -19,6 +19,7 @@ import providers
 from providers.base import (
     Answer,
     Call,
+    FreshSeed,
     FreshUUID,
     Image,
     ImageResult,
@@ -191,6 +192,8 @@ def _spelled(value: Any) -> Any:
         return [_spelled(inner) for inner in value]
     if isinstance(value, FreshUUID):
         return "<a fresh UUID>"
+    if isinstance(value, FreshSeed):
+        return "<a fresh seed>"
     return value.prefix + _shown(value.upload) if isinstance(value, Inline) else value
 
 
@@ -204,6 +207,8 @@ def _picture(image: Image) -> dict[str, Any]:
         "url": image.url,
         "data": image.data and image.data.decode("latin-1"),
         "revised_prompt": image.revised_prompt,
+        "width": image.width or None,
+        "height": image.height or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

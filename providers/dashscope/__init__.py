@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from providers.auth import bearer
-from providers.base import Adapter, ErrorKind, Flow, Inline, Job, poll, submit
+from providers.base import Adapter, Flow, Inline, Job, poll, submit
 from providers.dashscope.answers import result, state, task
 from providers.dashscope.errors import error, refusal
 from providers.dashscope.tables import DIALECTS, Path, path
+from providers.errors import ErrorKind
 
 _PENDING = frozenset({"PENDING", "RUNNING", "SUSPENDED"})
 _DONE = frozenset({"SUCCEEDED", "FAILED"})
@@ -28,7 +29,7 @@ def _generate(job: Job) -> Flow:
     said = _messages(job) if where in {Path.AT_ONCE, Path.LATER} else _fields(job, where, parameters)
     body = {"model": job.model, "input": said, "parameters": parameters}
     if where is Path.AT_ONCE:
-        return result((yield submit(where, json=body)))
+        return result((yield submit(where, json=body)), parameters.get("size"))
     name = task((yield submit(where, json=body, headers=_LATER)))
     answer = yield from poll(
         f"/tasks/{quote(name, safe='')}",
@@ -40,7 +41,7 @@ def _generate(job: Job) -> Flow:
     )
     if state(answer) == "FAILED":
         raise refusal(answer)
-    return result(answer)
+    return result(answer, parameters.get("size"))
 
 
 def _messages(job: Job) -> dict[str, Any]:

@@ -1,20 +1,17 @@
 """What DashScope's answers say: a task's state, and pictures in either of two layouts."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 
-from providers.base import (
-    Answer,
-    ErrorKind,
-    Image,
-    ImageResult,
-    OutcomeClass,
-    ProviderError,
-    Usage,
-    bad_response,
-)
+from providers.base import Answer, Image, ImageResult, Usage
 from providers.dashscope.errors import kind_of, refusal
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, bad_response
+
+_SIZE = re.compile(r"([1-9]\d{0,4})\*([1-9]\d{0,4})")
 
 
 class _Item(msgspec.Struct):
@@ -48,6 +45,12 @@ class _Used(msgspec.Struct):
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
+    # of every picture: older models of Qwen, newer ones, and Wan each have words of their own
+    width: Any = None
+    height: Any = None
+    output_width: Any = None
+    output_height: Any = None
+    size: Any = None
 
 
 class _Body(msgspec.Struct):
@@ -99,26 +102,35 @@ def state(answer: Answer) -> str:
     return status
 
 
-def result(answer: Answer) -> ImageResult:
-    """The pictures, and what they took.
+def result(answer: Answer, size: Any) -> ImageResult:
+    """The pictures, and what they took. `size` is what was asked for, where anything was.
 
     Raises:
         ProviderError: there are none, and the answer says why.
     """
     output = _sound(answer)
-    images = tuple(_images(answer, output))
+    used = answer.read(_Body).usage or _Used()
+    width, height = _pixels(used, size)
+    images = tuple(replace(image, width=width, height=height) for image in _images(answer, output))
     fault = next((item for item in output.results or () if item.code), None)
     if fault is not None and not images:
         kind = kind_of(fault.code) or ErrorKind.UNAVAILABLE
         words = fault.message or f"the picture failed as {fault.code}"
         raise ProviderError(kind, words, outcome=OutcomeClass.FAILED, code=fault.code)
-    used = answer.read(_Body).usage or _Used()
     usage = Usage(  # 0 is what is not counted
         input_tokens=used.input_tokens or None,
         output_tokens=used.output_tokens or None,
+        output_image_tokens=used.output_tokens or None,  # all that comes out is picture
         total_tokens=used.total_tokens or None,
     )
     return ImageResult(images=images, usage=None if usage == Usage() else usage)
+
+
+def _pixels(used: _Used, asked: Any) -> tuple[int, int]:
+    """Each picture's width and height as the backend says, else as it was asked for, else 0."""
+    said = f"{used.width or used.output_width}*{used.height or used.output_height}"
+    found = _SIZE.fullmatch(said) or _SIZE.fullmatch(str(used.size)) or _SIZE.fullmatch(str(asked))
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _images(answer: Answer, output: _Output) -> Iterator[Image]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from providers.base import Answer, ErrorKind, OutcomeClass, ProviderError, json_error
+from providers.base import Answer
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, json_error
 
 # how a code begins -> whose fault it is
 _CODES: Mapping[str, ErrorKind] = {

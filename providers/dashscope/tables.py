@@ -5,7 +5,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from providers.base import Operation
-from providers.dialect import AnySize, Between, Dialect, Fit, Grid, MaskForm, Rule, Sizes
+from providers.dialect import VARY, AnySize, Between, Dialect, Fit, Grid, MaskForm, Rule, Sizes
 
 
 class Path(StrEnum):
@@ -50,7 +50,6 @@ _SIDES = Grid("size", step=1, shortest=512, longest=1440, area=(512**2, 1440**2)
 _BY_16 = Grid("size", step=16, shortest=512, longest=2048, area=(512**2, 2048**2), ratio=4)
 _EDIT = frozenset({Operation.EDIT})
 _BOTH = frozenset({Operation.GENERATE, Operation.EDIT})
-_VARY = "Make a variation of this picture: the same subject, style and mood, with new details."
 _AS_SAID = {"prompt_extend": False}  # else the prompt is rewritten unasked, at one model for twice the price
 
 _DRAWS = Dialect(
@@ -70,7 +69,7 @@ def _draws(shape: Rule, most: int) -> Dialect:
 
 
 def _redraws(dialect: Dialect, pictures: int) -> Dialect:
-    return replace(dialect, operations=_BOTH, variation_prompt=_VARY, max_images=pictures)
+    return replace(dialect, operations=_BOTH, variation_prompt=VARY, max_images=pictures)
 
 
 def _edits(dialect: Dialect, pictures: int) -> Dialect:

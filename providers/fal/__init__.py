@@ -5,22 +5,8 @@ import re
 import msgspec
 
 from providers.auth import HeaderAuth
-from providers.base import (
-    Adapter,
-    Answer,
-    Call,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Job,
-    OutcomeClass,
-    Phase,
-    ProviderError,
-    Usage,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Answer, Call, Flow, Image, ImageResult, Job, Phase, Usage, poll, submit
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, kept_back
 from providers.fal.calls import call
 from providers.fal.errors import CODES, error
 from providers.fal.tables import DIALECTS
@@ -29,13 +15,7 @@ _QUEUE, _DIRECT = "https://queue.fal.run", "https://fal.run"
 _PENDING = frozenset({"IN_QUEUE", "IN_PROGRESS"})
 
 
-class _Queued(msgspec.Struct):
-    status_url: str
-    response_url: str
-
-
-class _Status(msgspec.Struct):
-    status: str
+class _Ended(msgspec.Struct):
     error: str | None = None
     error_type: str | None = None
 
@@ -61,19 +41,14 @@ def _generate(job: Job) -> Flow:
     if mode != "queue":
         message = f"the option 'mode' must be queue or sync, not {mode!r}"
         raise ProviderError(ErrorKind.UNSUPPORTED, message, outcome=OutcomeClass.NOT_SENT)
-    queued = (yield asked).read(_Queued)
-    ended = yield from poll(
-        queued.status_url,
-        status=lambda answer: answer.read(_Status).status,
-        pending=_PENDING,
-        done={"COMPLETED"},
-        failed={},
-    )
-    said = ended.read(_Status)
+    queued = yield asked
+    state, made = queued.word("status_url"), queued.word("response_url")
+    ended = yield from poll(state, status="status", pending=_PENDING, done={"COMPLETED"}, failed={})
+    said = ended.read(_Ended)
     if said.error_type in CODES:  # other failures are told, with their kind, where the result would be
         message = said.error or f"the job ended as {said.error_type}"
         raise ProviderError(CODES[said.error_type], message, outcome=OutcomeClass.FAILED, code=said.error_type)
-    return _result((yield Call(phase=Phase.FETCH, method="GET", path=queued.response_url)))
+    return _result((yield Call(phase=Phase.FETCH, method="GET", path=made)))
 
 
 def _result(answer: Answer) -> ImageResult:
@@ -85,8 +60,7 @@ def _result(answer: Answer) -> ImageResult:
     flagged += [False] * (len(items) - len(flagged))
     usable = [item for item, black in zip(items, flagged, strict=False) if not black]
     if items and not usable:
-        message = "the backend's safety checker blackened every picture"
-        raise ProviderError(ErrorKind.CONTENT_POLICY, message, outcome=OutcomeClass.AMBIGUOUS)  # and they are billed
+        raise kept_back("the backend's safety checker blackened every picture")  # and they are billed
     images = tuple(Image(url=item.url, revised_prompt=body.revised_prompt) for item in usable)
     units = answer.headers.get("x-fal-billable-units", "")
     usage = Usage(credits=float(units)) if re.fullmatch(r"\d+(\.\d+)?", units) else None

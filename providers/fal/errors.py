@@ -1,6 +1,7 @@
 """What fal's failures mean."""
 
-from providers.base import Answer, ErrorKind, OutcomeClass, ProviderError, json_error
+from providers.base import Answer
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, json_error
 
 _BROKEN = ("connection_timeout", "disconnected", "connection_refused", "scheduling_failure")
 CODES = {

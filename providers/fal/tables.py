@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from providers.base import Operation
-from providers.dialect import AnySize, As, Dialect, Grid, MaskForm, Ratios, Rule, Sizes, Spelled, Tiered
+from providers.dialect import VARY, AnySize, As, Dialect, Grid, MaskForm, Ratios, Rule, Sizes, Spelled, Tiered
 from providers.openai import words
 
 _SIDES = ("image_size.width", "image_size.height")
@@ -35,8 +35,7 @@ def _draws(params: Mapping[str, Rule], defaults: Mapping[str, Any] = _SQUARE, **
 
 
 def _edits(params: Mapping[str, Rule], max_images: int, defaults: Mapping[str, Any] = _SQUARE, **more: Any) -> Dialect:
-    vary = "Make a variation of this picture: the same subject, style and mood, with new details."
-    both = {"operations": frozenset({Operation.GENERATE, Operation.EDIT}), "variation_prompt": vary}
+    both = {"operations": frozenset({Operation.GENERATE, Operation.EDIT}), "variation_prompt": VARY}
     return _draws(params, defaults, max_images=max_images, **{**both, **more})
 
 

@@ -2,16 +2,8 @@
 
 import msgspec
 
-from providers.base import (
-    Answer,
-    ErrorKind,
-    Image,
-    ImageResult,
-    OutcomeClass,
-    ProviderError,
-    Usage,
-    bad_response,
-)
+from providers.base import Answer, Image, ImageResult, Usage
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, bad_response
 
 _REFUSALS = frozenset(
     {

@@ -4,7 +4,8 @@ import re
 
 import msgspec
 
-from providers.base import Answer, ErrorKind, ProviderError, json_error
+from providers.base import Answer
+from providers.errors import ErrorKind, ProviderError, json_error
 
 
 class _Violation(msgspec.Struct, rename="camel"):

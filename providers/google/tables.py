@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from providers.base import Operation
-from providers.dialect import Between, Dialect, Fit, Ratios, Shape
+from providers.dialect import VARY, Between, Dialect, Fit, Ratios, Shape
 
 # tier -> how much longer its sides are than those of 1K, and up to how many pixels asked it is the nearest
 _TIERS = {"512": (0.5, 600_000), "1K": (1, 1_900_000), "2K": (2, 7_000_000), "4K": (4, 1 << 62)}
@@ -54,7 +54,7 @@ _SEED = {"seed": Between("seed", 0, (1 << 31) - 1)}  # the newest model refuses 
 OTHERS = Dialect(
     params={"shape": Canvas(_SIZES_25), "moderation": _moderation, "background": _background},
     operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt="Make a variation of this picture: the same subject, style and mood, with new details.",
+    variation_prompt=VARY,
     max_images=3,
     input_types=frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"}),
 )

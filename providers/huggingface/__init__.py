@@ -9,22 +9,10 @@ from urllib.parse import quote
 import msgspec
 
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    Call,
-    ErrorKind,
-    Flow,
-    Job,
-    Operation,
-    OutcomeClass,
-    Phase,
-    ProviderError,
-    json_error,
-)
+from providers.base import Adapter, Answer, Call, Flow, Job, Phase
 from providers.dialect import AnySize, As, Dialect, Fit, Shape
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, When, json_error
 from providers.huggingface.backends import BACKENDS, EDITORS
-from providers.openai import GPT_IMAGE_2
 
 _HUB = "https://huggingface.co"
 _OWN = "hf-inference"  # knows models by the Hub's names, and serves few pictures
@@ -45,10 +33,7 @@ _ANY = Dialect(
         "guidance": As("guidance_scale"),
         "steps": As("num_inference_steps"),
     },
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt=GPT_IMAGE_2.variation_prompt,
-    max_images=1,
-)
+).editing()
 
 
 class _Served(msgspec.Struct, rename="camel"):
@@ -90,23 +75,18 @@ def _served(job: Job) -> Generator[Call, Answer, tuple[str, str]]:
     return chosen, live[chosen]
 
 
-class _Loading(msgspec.Struct):
-    estimated_time: float | None = None
-
-
 _read_error = json_error(
     message=("error.message", "error.0", "error", "detail.0.msg", "detail", "message"),
     code=("error.code", "detail.0.type", "error_type"),
     type=("error.type",),
     codes={"content_policy_violation": ErrorKind.CONTENT_POLICY},
+    # the router has no codes of its own
+    cases={When(400, words="not supported by provider"): ErrorKind.UNSUPPORTED},
 )
 
 
 def _error(answer: Answer) -> ProviderError:
     error = _read_error(answer)
-    # the router has no codes of its own
-    if answer.status == 400 and "not supported by provider" in error.message.lower():
-        error.kind = ErrorKind.UNSUPPORTED
     if answer.status == 503:
         error.retry_after = _loaded_in(answer)
     return error
@@ -115,7 +95,7 @@ def _error(answer: Answer) -> ProviderError:
 def _loaded_in(answer: Answer) -> float | None:
     """Seconds until a model that is being loaded is there."""
     try:
-        return answer.read(_Loading).estimated_time
+        return answer.number("estimated_time")
     except ProviderError:
         return None
 

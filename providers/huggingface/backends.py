@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import quote
 
 from providers import images_api
-from providers.base import Call, ErrorKind, Flow, Image, ImageResult, Inline, Job, Phase, bad_response, submit
+from providers.base import Call, Flow, Image, ImageResult, Inline, Job, Phase, submit
+from providers.errors import ErrorKind, bad_response
 from providers.huggingface.work import ENDS, Work, links, path_of, said, wait
 
 _CHANNEL = {"accept-language": "en-US,en", "x-source-channel": "hugging_face"}

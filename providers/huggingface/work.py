@@ -6,17 +6,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers.base import (
-    Answer,
-    Call,
-    ErrorKind,
-    Image,
-    ImageResult,
-    OutcomeClass,
-    ProviderError,
-    bad_response,
-    poll,
-)
+from providers.base import Answer, Call, Image, ImageResult, poll
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, bad_response
 
 ENDS = {"failed": ErrorKind.UNAVAILABLE, "canceled": ErrorKind.TIMEOUT, "aborted": ErrorKind.TIMEOUT}
 _REFUSED = ("nsfw", "flagged as sensitive", "e005", "content policy", "safety", "moderat")

@@ -5,29 +5,27 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers import openai
 from providers.auth import header
 from providers.base import (
     Adapter,
     Answer,
     Call,
-    ErrorKind,
     Flow,
     Image,
     ImageResult,
     Job,
     Operation,
-    OutcomeClass,
-    ProviderError,
     Upload,
     Usage,
-    json_error,
+    parts,
     poll,
     submit,
 )
+from providers.dialect import VARY
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, When, json_error, kept_back
 from providers.ideogram.tables import DIALECTS
 
-_VARIATION = {"prompt": openai.GPT_IMAGE_2.variation_prompt or "", "image_weight": 60}
+_VARIATION = {"prompt": VARY, "image_weight": 60}
 
 
 def _call(job: Job) -> Call:
@@ -55,16 +53,11 @@ def _action(job: Job) -> str:
 
 
 def _form(job: Job, fields: Mapping[str, object], picture: str) -> Iterator[tuple[str, str | Upload]]:
-    for name, value in fields.items():
-        yield name, value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    yield from parts(fields)
     for image in job.images:
         yield picture, image
     if job.mask is not None:
         yield "mask", job.mask
-
-
-class _Taken(msgspec.Struct):
-    generation_id: str
 
 
 class _Item(msgspec.Struct):
@@ -91,9 +84,9 @@ def _status(answer: Answer) -> str:
 
 
 def _generate(job: Job) -> Flow:
-    taken = (yield _call(job)).read(_Taken)
+    taken = (yield _call(job)).word("generation_id")
     answer = yield from poll(
-        f"/v2/generations/{quote(taken.generation_id, safe='')}",
+        f"/v2/generations/{quote(taken, safe='')}",
         status=_status,
         pending={"pending"},
         done={"completed"},
@@ -104,8 +97,7 @@ def _generate(job: Job) -> Flow:
     state = answer.read(_State)
     safe = [item for item in state.data or () if item.url and item.is_image_safe is not False]
     if not safe:
-        words = "the backend's safety check left no picture"
-        raise ProviderError(ErrorKind.CONTENT_POLICY, words, outcome=OutcomeClass.AMBIGUOUS)
+        raise kept_back("the backend's safety check left no picture")
     images = tuple(Image(url=item.url, revised_prompt=_rewritten(item, job)) for item in safe)
     micros = state.usage_cost_usd_micros
     return ImageResult(images=images, usage=None if micros is None else Usage(cost=micros / 1e6))
@@ -116,18 +108,12 @@ def _rewritten(item: _Item, job: Job) -> str | None:
 
 
 _QUOTA = ("insufficient_funds", "subscription_required", "daily_limit", "priority_credit_required", "feature_limit")
-_read_error = json_error(
+_error = json_error(
     message=("error", "message", "detail"),
     code=("reject_reason",),
     codes={**dict.fromkeys(_QUOTA, ErrorKind.QUOTA), "inflight_limit": ErrorKind.RATE_LIMITED},
+    cases={When(422): ErrorKind.CONTENT_POLICY},  # kept for prompts that fail the safety check
 )
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if error.status == 422:  # kept for prompts that fail the safety check
-        error.kind = ErrorKind.CONTENT_POLICY
-    return error
 
 
 adapter = Adapter(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from providers import openai
 from providers.base import Operation
-from providers.dialect import As, Between, Dialect, Fit, Grid, MaskForm, Named, OneOf, Sizes
+from providers.dialect import VARY, As, Between, Dialect, Fit, Grid, MaskForm, Named, OneOf, Sizes
 
 _LARGE = (
     *((2048, 2048), (1440, 2880), (2880, 1440), (1664, 2496), (2496, 1664), (1792, 2240), (2240, 1792)),
@@ -31,7 +31,7 @@ _BOTH = frozenset({Operation.GENERATE, Operation.EDIT})
 V46 = Dialect(
     params={"shape": _GRID, "quality": _QUALITY, "seed": _SEED},
     operations=_BOTH,
-    variation_prompt=openai.GPT_IMAGE_2.variation_prompt,
+    variation_prompt=VARY,
     max_n=8,
     max_images=5,
 )

@@ -7,27 +7,12 @@ from urllib.parse import quote
 import msgspec
 
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Job,
-    ProviderError,
-    Usage,
-    json_error,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Answer, Flow, ImageResult, Job, Usage, poll, submit
+from providers.errors import ErrorKind, When, json_error
 from providers.leonardo.tables import DIALECTS, NUMBERS
 from providers.leonardo.uploads import uploaded
 
 _OWN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# neither a refusal nor an empty account has a code: words are all there is
-_REFUSED = re.compile(r"moderation|prompt contains", re.IGNORECASE)
-_PENNILESS = re.compile(r"not enough api tokens", re.IGNORECASE)
 
 
 class _Cost(msgspec.Struct):
@@ -43,19 +28,6 @@ class _Taken(msgspec.Struct):
 class _Submitted(msgspec.Struct):
     sdGenerationJob: _Taken | None = None  # noqa: N815 - their word
     generate: _Taken | None = None
-
-
-class _Picture(msgspec.Struct):
-    url: str | None = None
-
-
-class _Generation(msgspec.Struct):
-    status: str
-    generated_images: list[_Picture] | None = None
-
-
-class _State(msgspec.Struct):
-    generations_by_pk: _Generation | None = None  # null until the work is queued
 
 
 def _generate(job: Job) -> Flow:
@@ -78,14 +50,12 @@ def _generate(job: Job) -> Flow:
     taken = _taken(answer)
     answer = yield from poll(
         f"/v1/generations/{quote(taken.generationId, safe='')}",
-        status=lambda said: made.status if (made := said.read(_State).generations_by_pk) else "PENDING",
+        status=_state,
         pending={"PENDING"},
         done={"COMPLETE"},
         failed={"FAILED": ErrorKind.UNAVAILABLE},
     )
-    made = answer.read(_State).generations_by_pk
-    pictures = made.generated_images or [] if made is not None else []
-    return ImageResult(images=tuple(Image(url=one.url) for one in pictures if one.url), usage=_usage(taken.cost))
+    return ImageResult(images=answer.links("generations_by_pk.generated_images.*.url"), usage=_usage(taken.cost))
 
 
 def _taken(answer: Answer) -> _Taken:
@@ -110,21 +80,21 @@ def _usage(cost: _Cost | None) -> Usage | None:
     return Usage(cost=amount) if cost.unit == "DOLLARS" else Usage(credits=amount)
 
 
-_read_error = json_error(
+def _state(answer: Answer) -> str:
+    """The state of the work, of which there is none until it is queued."""
+    return answer.word("generations_by_pk.status") if answer.at("generations_by_pk", object) else "PENDING"
+
+
+_error = json_error(
     message=("error", "message", "errors.0.message", "0.message"),
     code=("code", "errors.0.extensions.code", "0.extensions.code"),
     codes={"invalid-jwt": ErrorKind.AUTHENTICATION, "validation-failed": ErrorKind.INVALID_REQUEST},
+    # neither a refusal nor an empty account has a code: words are all there is
+    cases={
+        When((200, 400), words="moderation|prompt contains"): ErrorKind.CONTENT_POLICY,
+        When((200, 400), words="not enough api tokens"): ErrorKind.QUOTA,
+    },
 )
-
-
-def _error(answer: Answer) -> ProviderError:
-    error = _read_error(answer)
-    if answer.status in {200, 400}:
-        error.kind = ErrorKind.CONTENT_POLICY if _REFUSED.search(error.message) else error.kind
-        error.kind = ErrorKind.QUOTA if _PENNILESS.search(error.message) else error.kind
-    if answer.status == 200:
-        error.status = None
-    return error
 
 
 adapter = Adapter(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from providers.base import Operation
-from providers.dialect import AnySize, As, Between, Dialect, Fit, Grid, Sizes, Spelled
+from providers.dialect import VARY, AnySize, As, Between, Dialect, Fit, Grid, Sizes, Spelled
 
 # in the configuration a model of their own has its name; on the wire its number
 NUMBERS = {
@@ -14,7 +14,6 @@ NUMBERS = {
     "flux-schnell": "1dd50843-d653-4516-a8e3-f0238ee453ff",
 }
 _EDITS = frozenset({Operation.GENERATE, Operation.EDIT})
-_VARIATION = "Make a variation of this picture: the same subject, style and mood, with new details."
 _WIDE = ((1152, 896), (1536, 1024), (1280, 720), (1792, 1024), (2048, 1152), (2560, 1440))
 _PLAIN = {"alchemy": False, "contrast": 3.5, "enhancePrompt": False, "width": 1024, "height": 1024}
 
@@ -37,7 +36,7 @@ OWN = Dialect(
     defaults=_PLAIN,
     edit_defaults={**_PLAIN, "init_strength": 0.5},
     operations=_EDITS,
-    variation_prompt=_VARIATION,
+    variation_prompt=VARY,
     max_n=4,
     max_images=1,
 )
@@ -52,7 +51,7 @@ IDEOGRAM = Dialect(
     defaults={"prompt_enhance": "OFF"},
     edit_defaults={"prompt_enhance": "OFF"},
     operations=_EDITS,
-    variation_prompt=_VARIATION,
+    variation_prompt=VARY,
     max_n=2,
     max_images=5,
 )

@@ -13,21 +13,18 @@ from providers.base import (
     Adapter,
     Answer,
     Call,
-    ErrorKind,
     Flow,
     Image,
     ImageResult,
     Inline,
     Job,
-    OutcomeClass,
     Phase,
-    ProviderError,
     Upload,
     Usage,
-    json_error,
     poll,
     submit,
 )
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, json_error
 from providers.replicate.tables import DIALECTS, INPUTS
 
 _INLINE = 256 * 1024  # bytes of a picture that goes within the JSON; a larger one is uploaded first

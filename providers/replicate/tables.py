@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from providers.base import Operation
-from providers.dialect import As, Between, Dialect, Fit, Grid, MaskForm, Ratios, Rule, Shape, Sizes, Spelled
+from providers.dialect import VARY, As, Between, Dialect, Fit, Grid, MaskForm, Ratios, Rule, Shape, Sizes, Spelled
 from providers.openai import words
 
 _WIDE = ("21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16")
@@ -12,7 +12,6 @@ _RATIOS = Ratios("aspect_ratio", (*_WIDE, "9:21"))
 _SIDES = ("width", "height")
 _EDIT = frozenset({Operation.EDIT})
 _BOTH = frozenset({Operation.GENERATE, Operation.EDIT})
-_VARY = "Make a variation of this picture: the same subject, style and mood, with new details."
 _SEED: Mapping[str, Rule] = {"seed": As("seed")}
 _AS_INPUT = {"aspect_ratio": "match_input_image"}
 _PNG = {"output_format": "png"}  # else webp
@@ -51,7 +50,7 @@ _FLUX_1: Mapping[str, Rule] = {"shape": _RATIOS, **_SEED, **_THREE}
 _FLUX_2 = Dialect(
     params={"shape": _flux_2(16), **_SEED, **_THREE, **_tolerance(5)},
     operations=_BOTH,
-    variation_prompt=_VARY,
+    variation_prompt=VARY,
     defaults=_PNG,
     edit_defaults={**_PNG, **_AS_INPUT},
     max_images=8,
@@ -63,7 +62,7 @@ _IDEOGRAM = Dialect(
         "quality": words("quality", "low", "medium", "high", standard="medium", hd="high"),
     },
     operations=_BOTH,
-    variation_prompt=_VARY,
+    variation_prompt=VARY,
     edit_defaults={"size": "source"},
     max_n=8,
     max_images=5,

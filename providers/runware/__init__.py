@@ -7,22 +7,8 @@ from typing import Any
 import msgspec
 
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    ErrorKind,
-    Flow,
-    FreshUUID,
-    Image,
-    ImageResult,
-    Inline,
-    Job,
-    OutcomeClass,
-    ProviderError,
-    Usage,
-    json_error,
-    submit,
-)
+from providers.base import Adapter, Answer, Flow, FreshUUID, Image, ImageResult, Inline, Job, Usage, submit
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, json_error, kept_back
 from providers.runware.tables import DIALECTS
 
 # how a code begins -> whose fault it is; the words for a refusal by policy are sought anywhere, as no code is certain
@@ -80,11 +66,7 @@ def _generate(job: Job) -> Flow:
     if not items and body.errors:
         raise _error(answer)
     if items and all(item.NSFWContent for item in items):
-        raise ProviderError(
-            ErrorKind.CONTENT_POLICY,
-            "the backend's check of contents flagged what the model drew",
-            outcome=OutcomeClass.AMBIGUOUS,
-        )
+        raise kept_back("the backend's check of contents flagged what the model drew")
     images = tuple(image for item in items if not item.NSFWContent and (image := _image(answer, item)) is not None)
     costs = [item.cost for item in items if item.cost is not None]
     return ImageResult(images=images, usage=Usage(cost=sum(costs)) if costs else None)
@@ -109,10 +91,8 @@ def _error(answer: Answer) -> ProviderError:
     bad_switch = (error.param or "").startswith("safety")  # a field's name is no refusal
     if found in {None, ErrorKind.INVALID_REQUEST} and not bad_switch and _POLICY.search(f"{code} {error.message}"):
         error.kind = ErrorKind.CONTENT_POLICY
-    if answer.status == 200:
-        error.status = None
-        if found is not None:
-            error.outcome = OutcomeClass.FAILED if found is ErrorKind.UNAVAILABLE else OutcomeClass.REJECTED
+    if answer.status == 200 and found is not None:
+        error.outcome = OutcomeClass.FAILED if found is ErrorKind.UNAVAILABLE else OutcomeClass.REJECTED
     return error
 
 

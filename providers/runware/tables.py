@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from providers.base import Operation
-from providers.dialect import AnySize, As, Between, Dialect, Fit, Grid, MaskForm, Spelled
+from providers.dialect import VARY, AnySize, As, Between, Dialect, Fit, Grid, MaskForm, Spelled
 
 _SIDES = ("width", "height")
 _BASE64 = {"outputType": "base64Data"}
@@ -44,7 +44,7 @@ FILL = replace(REDRAWS, operations=frozenset({Operation.EDIT}), mask=MaskForm.WH
 KONTEXT = replace(
     OPEN,
     operations=_EDITS,
-    variation_prompt="Make a variation of this picture: the same subject, style and mood, with new details.",
+    variation_prompt=VARY,
     max_images=1,
 )
 COMMUNITY = replace(REDRAWS, params={**OPEN.params, "negative_prompt": As("negativePrompt")}, mask=MaskForm.WHITE)

@@ -12,22 +12,8 @@ import msgspec
 
 from providers import images_api
 from providers.auth import bearer
-from providers.base import (
-    Adapter,
-    Answer,
-    Call,
-    ErrorKind,
-    Flow,
-    ImageResult,
-    Inline,
-    Job,
-    OutcomeClass,
-    ProviderError,
-    Stream,
-    bad_response,
-    json_error,
-    submit,
-)
+from providers.base import Adapter, Answer, Call, Flow, ImageResult, Inline, Job, Stream, submit
+from providers.errors import ErrorKind, OutcomeClass, ProviderError, bad_response, json_error
 from providers.volcengine.tables import DIALECTS
 
 # what makes several pictures of one call: those beyond the one that was asked would be paid for and lost
@@ -103,7 +89,6 @@ def _error(answer: Answer) -> ProviderError:
 
 def _failed(error: ProviderError) -> ProviderError:
     """A failure within a 200; one with a code is the backend's own word, and not billed."""
-    error.status = None
     if error.code is not None:
         error.outcome = OutcomeClass.FAILED
     return error

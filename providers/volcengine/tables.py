@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from providers import openai
 from providers.base import Operation
-from providers.dialect import Between, Dialect, Fit, Grid, Shape, Spelled
+from providers.dialect import VARY, Between, Dialect, Fit, Grid, Shape, Spelled
 
 _TIERS = {"1K": 1024**2, "1.5K": 1536**2, "2K": 1 << 62}
 _FORMAT = openai.words("output_format", "png", "jpeg", webp="png")
@@ -32,9 +32,10 @@ _ANY = Dialect(  # the bounds hold for all models that take pictures, as an endp
     defaults=_UNMARKED,
     edit_defaults=_UNMARKED,
     operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt=openai.GPT_IMAGE_2.variation_prompt,
+    variation_prompt=VARY,
     max_images=10,
     input_types=frozenset({"image/png", "image/jpeg"}),
+    extras=frozenset({"watermark"}),
 )
 _4_0 = replace(_ANY, params={**_ANY.params, "shape": _pixels(921_600, 16_777_216)}, max_images=14, stream=True)
 _4_5 = replace(_4_0, params={**_ANY.params, "shape": _pixels(3_686_400, 16_777_216)})
@@ -61,6 +62,7 @@ _3_0 = Dialect(
         "guidance": Between("guidance_scale", 1, 10),
     },
     defaults=_UNMARKED,
+    extras=_ANY.extras,
 )
 _EDIT_3_0 = replace(
     _ANY,

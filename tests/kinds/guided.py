@@ -1,77 +1,45 @@
 """Atelier, a backend that nobody runs: an adapter written from providers/README.md alone, to try the guide."""
 
-import msgspec
-
 from providers.auth import header
-from providers.base import (
-    Adapter,
-    ErrorKind,
-    Flow,
-    Image,
-    ImageResult,
-    Inline,
-    Job,
-    Operation,
-    OutcomeClass,
-    ProviderError,
-    Usage,
-    json_error,
-    poll,
-    submit,
-)
+from providers.base import Adapter, Flow, ImageResult, Inline, Job, Usage, poll, submit
 from providers.dialect import As, Between, Dialect, MaskForm, Ratios
-
-_REFUSALS = {"unsafe": ErrorKind.CONTENT_POLICY, "no_credit": ErrorKind.QUOTA}
+from providers.errors import ErrorKind, OutcomeClass, json_error
 
 PAINTER = Dialect(
     params={"shape": Ratios("ratio", ("1:1", "3:2", "2:3")), "seed": As("seed"), "steps": Between("steps", 1, 40)},
-    operations=frozenset({Operation.GENERATE, Operation.EDIT}),
-    variation_prompt="Paint this picture again, a little differently.",
-    max_images=1,
     mask=MaskForm.WHITE,
+).editing()
+
+
+_error = json_error(
+    message=("error.words", "refused.words", "why"),
+    code=("error.code", "refused.code"),
+    codes={
+        "unsafe": (ErrorKind.CONTENT_POLICY, OutcomeClass.REJECTED),
+        "no_credit": (ErrorKind.QUOTA, OutcomeClass.REJECTED),
+    },
+    within_200=OutcomeClass.FAILED,
 )
-
-
-class _Refused(msgspec.Struct):
-    code: str
-    words: str
-
-
-class _Taken(msgspec.Struct):
-    job: str = ""
-    refused: _Refused | None = None
-
-
-class _State(msgspec.Struct):
-    state: str
-    picture: str | None = None
-    why: str | None = None
-    cents: float | None = None
 
 
 def _generate(job: Job) -> Flow:
     pictures = {"picture": Inline.data_uri(job.images[0])} if job.images else {}
     area = {"area": Inline(job.mask)} if job.mask is not None else {}
     fields = {**job.params, "model": job.model, "text": job.prompt, **pictures, **area}
-    taken = (yield submit("/jobs", json=fields)).read(_Taken)
-    if taken.refused is not None:
-        kind = _REFUSALS.get(taken.refused.code, ErrorKind.INVALID_REQUEST)
-        code = taken.refused.code
-        raise ProviderError(kind, taken.refused.words, outcome=OutcomeClass.REJECTED, code=code)
+    taken = yield submit("/jobs", json=fields)
+    if taken.at("refused", object):
+        raise _error(taken)
     answer = yield from poll(
-        f"/jobs/{taken.job}",
-        status=lambda answer: answer.read(_State).state,
+        f"/jobs/{taken.word('job')}",
+        status="state",
         pending={"queued", "painting"},
         done={"painted"},
-        failed={"torn": ErrorKind.UNAVAILABLE},
+        failed={"torn": _error},
         every=0.01,
-        why=lambda answer: answer.read(_State).why,
     )
-    end = answer.read(_State)
-    return ImageResult(
-        images=(Image(url=end.picture),) if end.picture else (),
-        usage=Usage(cost=end.cents / 100) if end.cents is not None else None,
-    )
+    cents = answer.number("cents")
+    usage = Usage(cost=cents / 100) if cents is not None else None
+    return ImageResult(images=answer.links("picture"), usage=usage)
 
 
 adapter = Adapter(
@@ -79,7 +47,7 @@ adapter = Adapter(
     dialects={"*": PAINTER},
     auth=header("x-atelier-key"),
     generate=_generate,
-    error=json_error(message=("error.words",), code=("error.code",), codes=_REFUSALS),
+    error=_error,
     failed_is_billed=True,
     link_life=600,
 )
