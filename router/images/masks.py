@@ -26,6 +26,7 @@ def _see_through(area: Image.Image) -> Image.Image:
 
 _PAINTED: Mapping[MaskForm, Callable[[Image.Image], Image.Image]] = {
     MaskForm.ALPHA: _see_through,
+    MaskForm.CLEAR: _see_through,
     MaskForm.WHITE: lambda area: area,
     MaskForm.BLACK: ImageChops.invert,
 }

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from backends.drawing import picture
 from backends.fields import Refusal, any_text, base64_picture, bytes_of, check, many, number, one_of
 from backends.ledger import Record
+from backends.repaint import repainted
 from backends.server import Reply, Request, Server, Status
 from backends.tasks import body, check_mask
 
@@ -40,6 +41,7 @@ IMG2IMG = {
     **TXT2IMG,
     "init_images": many(base64_picture, 1),
     "mask": base64_picture,
+    "mask_blur": number(0, 64, 1),
     "denoising_strength": number(0, 1),
     "inpainting_fill": number(0, 3, 1),
 }
@@ -133,8 +135,15 @@ def _drawn(fields: Mapping[str, Any]) -> bytes:
     size = f"{fields.get('width', 512)}x{fields.get('height', 512)}"
     seed, n = fields.get("seed", 1), fields["n_iter"]
     info = msgspec.json.encode({"seed": seed, "all_seeds": [seed + place for place in range(n)]}).decode()
-    images = [picture(size, "png", shade) for shade in range(n)]
+    images = [_inpainted(fields)] * n if "mask" in fields else [picture(size, "png", shade) for shade in range(n)]
     return msgspec.json.encode({"images": images, "parameters": {**fields, "init_images": None}, "info": info})
+
+
+def _inpainted(fields: Mapping[str, Any]) -> str:
+    """The picture under its mask, the mask's edges softened by four pixels unless another number is given."""
+    with Image.open(io.BytesIO(bytes_of(fields["mask"]))) as opened:
+        area = opened.convert("L").filter(ImageFilter.GaussianBlur(fields.get("mask_blur", 4)))
+    return b64encode(repainted(bytes_of(fields["init_images"][0]), area)).decode()
 
 
 def white(mask: bytes) -> list[bool]:

@@ -92,7 +92,8 @@ class DashScopeBackend(TaskServer):
     def __init__(self) -> None:
         super().__init__()
         self.leaked: frozenset[str] = frozenset()  # parameters that are taken without a word
-        self._paths: dict[str, str] = {}
+        self.used: list[Mapping[str, Any]] = []  # what was said to be used, in the order of the answers
+        self._orders: dict[str, Order] = {}
 
     @property
     def url(self) -> str:
@@ -131,27 +132,33 @@ class DashScopeBackend(TaskServer):
             raise Refusal(400, "Input data may contain inappropriate content.", "DataInspectionFailed")
         own = size_of(bytes_of(pictures[-1])) if pictures else (1024, 1024)
         size = sides(parameters.get("size")) or own
-        self._paths[f"t{len(self._tasks)}"] = where
-        return Order(model=fields["model"], fields=fields, size=size, n=parameters["n"])
+        order = Order(model=fields["model"], fields=fields, size=size, n=parameters["n"])
+        self._orders[f"t{len(self._tasks)}"] = order
+        return order
 
     def taken(self, task: Task) -> Reply:
         """The pictures, or the task's name."""
-        if self._paths[task.name] == AT_ONCE:
-            return Reply(200, msgspec.json.encode({"request_id": "r1", **drawn(task, AT_ONCE)}))
+        if LIVE[self._orders[task.name].model][0] == AT_ONCE:
+            return Reply(200, msgspec.json.encode({"request_id": "r1", **self._drawn_by(task)}))
         told = {"task_id": task.name, "task_status": "PENDING"}
         return Reply(200, msgspec.json.encode({"request_id": "r1", "output": told}))
 
     def told(self, request: Request) -> Reply:
         """The state, and in the end the pictures in the layout of the address."""
         name = request.path.removeprefix("/api/v1/tasks/")
-        if name not in self._paths:
+        if name not in self._orders:
             return Reply(200, msgspec.json.encode({"output": {"task_id": name, "task_status": "UNKNOWN"}}))
         task = self.task(name)
         state, _, code = ("RUNNING" if task.left >= 0 else task.end).partition(" ")
-        done = drawn(task, self._paths[name]) if state == self.good else {"output": {}}
+        done = self._drawn_by(task) if state == self.good else {"output": {}}
         fault = {"code": code, "message": "It failed."} if code else {}
         done["output"] |= {"task_id": name, "task_status": state, **fault}
         return Reply(200, msgspec.json.encode({"request_id": "r2", **done}))
+
+    def _drawn_by(self, task: Task) -> dict[str, Any]:
+        order = self._orders[task.name]
+        self.used.append(usage(order))
+        return {"output": drawn(task, LIVE[order.model][0]), "usage": self.used[-1]}
 
 
 def message(said: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -183,12 +190,25 @@ def old(model: str, where: str, said: Mapping[str, Any]) -> tuple[str, list[str]
 
 def drawn(task: Task, where: str) -> dict[str, Any]:
     """A task's pictures, in either layout."""
-    count = {"image_count": len(task.links)}
     if where in {DRAW, EDIT}:
-        results = [{"orig_prompt": "p", "actual_prompt": "a better p", "url": link} for link in task.links]
-        return {"output": {"results": results}, "usage": count}
+        return {"results": [{"orig_prompt": "p", "actual_prompt": "a better p", "url": link} for link in task.links]}
     contents = [[{"image": link}] for link in task.links]
     if where == AT_ONCE:
         contents = [[item for content in contents for item in content]]
-    choices = [{"finish_reason": "stop", "message": {"role": "assistant", "content": one}} for one in contents]
-    return {"output": {"choices": choices}, "usage": {**count, "input_tokens": 22, "output_tokens": 2}}
+    return {
+        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": one}} for one in contents]
+    }
+
+
+def usage(order: Order) -> dict[str, Any]:
+    """What an order used, in the words of its model's family."""
+    width, height = order.size
+    tokens = {"input_tokens": 22, "output_tokens": 2 * order.n, "total_tokens": 22 + 2 * order.n}
+    if order.model.startswith("qwen-image-3"):
+        return {"output_image_count": order.n, "output_width": width, "output_height": height, **tokens}
+    where = LIVE[order.model][0]
+    if where == AT_ONCE:
+        return {"image_count": order.n, "width": width, "height": height}
+    if where == LATER:
+        return {"image_count": order.n, "size": f"{width}*{height}", **tokens}
+    return {"image_count": order.n}

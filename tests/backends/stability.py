@@ -1,17 +1,19 @@
 """Stability AI's v2beta as its reference has it: forms only, one picture a call, strict about what it is sent."""
 
 import io
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from backends.drawing import picture
 from backends.ledger import Record
 from backends.openai import Part, Refusal, body_of
+from backends.repaint import repainted
 from backends.server import Reply, Request, Server, Status
 
 RATIOS = {
@@ -224,8 +226,18 @@ def drawn(fields: Mapping[str, Any], parts: list[Part], form: str) -> bytes:
     if parts and "aspect_ratio" not in fields:
         with Image.open(io.BytesIO(parts[0].data)) as image:
             size = f"{image.width}x{image.height}"
+    files = {part.name: part.data for part in parts}
+    image = inpainted(fields, files, form) if "mask" in files else picture(size, form)
     reason = "CONTENT_FILTERED" if "blur" in fields.get("prompt", "") else "SUCCESS"
-    return msgspec.json.encode({"image": picture(size, form), "finish_reason": reason, "seed": 1_204_837_711})
+    return msgspec.json.encode({"image": image, "finish_reason": reason, "seed": 1_204_837_711})
+
+
+def inpainted(fields: Mapping[str, Any], files: Mapping[str, bytes], form: str) -> str:
+    """The picture under its mask, the mask grown by five pixels unless another number is given."""
+    grown = int(fields.get("grow_mask", 5))
+    with Image.open(io.BytesIO(files["mask"])) as mask:
+        area = mask.filter(ImageFilter.MaxFilter(2 * grown + 1))
+    return b64encode(repainted(files["image"], area, form)).decode()
 
 
 def white(mask: bytes) -> list[bool]:
