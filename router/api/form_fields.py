@@ -14,6 +14,7 @@ STRUCTURED = frozenset(
     {
         *("fallbacks", "fallback_on_codes", "models", "retry", "retries", "cache", "load_balancer", "timeout"),
         *("orq", "identity", "contact", "metadata", "plugins", "router", "providerOptions", "provider_options"),
+        "extra_fields",
     }
 )
 """Fields that are an object or an array: a single part of theirs is JSON text, whatever its content type."""

@@ -32,8 +32,8 @@ class CannotChange(Exception):  # noqa: N818 - a fact about a picture, not a fau
 class Picture:
     """A usable picture: exactly one of base64 text (`b64`), an address (`url`) and bytes (`data`); its kind, its size.
 
-    `media_type` is None and pixels are 0 for an address, whose bytes were not seen. `animated` is whether it may hold
-    more than one frame, as every GIF may.
+    The bytes of an address were not seen: its `media_type` is None, its pixels are the backend's word, or 0.
+    `animated` is whether it may hold more than one frame, as every GIF may.
     """
 
     b64: memoryview | None = None
@@ -59,7 +59,7 @@ def recognise(image: Image) -> Picture | None:
     if image.url is None:
         return None
     if _ADDRESS.fullmatch(image.url) and _host(image.url):
-        return Picture(url=image.url, revised_prompt=image.revised_prompt)
+        return Picture(url=image.url, width=image.width, height=image.height, revised_prompt=image.revised_prompt)
     head = _INLINE.match(image.url)
     if head is None or not image.url.isascii():
         return None

@@ -28,7 +28,7 @@ def finished(request: ImageRequest, delivery: Delivery) -> list[Piece]:
     """A finished picture. Usage is its attempt's; where an attempt made several, the first of them carries it."""
     first = delivery.attempt.usage if delivery.first else None
     cost = delivery.attempt.cost if delivery.first else 0.0 if delivery.attempt.cost is not None else None
-    usage = usage_json(first, cost, [delivery.picture])
+    usage = usage_json(first, cost, [delivery.picture], pictures_in=bool(request.images))
     return _event(request, "completed", delivery.picture, {"usage": usage})
 
 

@@ -30,10 +30,16 @@ _EDIT_QUALITIES = tuple(word for word in _WORDS["quality"] if word != "hd")
 _INTEGERS = {"output_compression": (0, 100), "seed": (-(2**62), 2**62), "steps": (1, 1000)}
 _NUMBERS = {"guidance": (0, 100), "strength": (0, 1)}
 _TEXTS = ("negative_prompt", "user", "safety_identifier")
+_BOOLEANS = {"true": True, "false": False}  # the words of a form that can mean nothing else
 _OPAQUE_FORMATS = frozenset({"jpeg"})
 
 _PICTURES = frozenset({"image", "images", "mask"})
-_READ = frozenset({"model", "n", "size", "aspect_ratio", "response_format", "stream", "partial_images", "router"})
+_READ = frozenset(
+    {
+        *("model", "n", "size", "aspect_ratio", "response_format", "stream", "partial_images", "router"),
+        "extra_fields",
+    }
+)
 _FOREIGN = frozenset(  # other routers' controls and credentials: nothing for a provider
     {
         *("provider", "route", "strategy", "targets", "max_retries", "allowed_fails", "num_retries_per_request"),
@@ -222,11 +228,13 @@ def _router(router: Fields) -> tuple[Strictness | None, Mapping[str, Mapping[str
 
 
 def _extras(top: Fields, size: Shape | str | None, prompt: str | None) -> Mapping[str, Any]:
-    """Fields nobody here knows."""
+    """Fields nobody here knows, and those within `extra_fields`, where some clients put them."""
+    apart = top.record("extra_fields") or Fields(form=top.form)
     extras = {
-        name: value
-        for name, value in top.values.items()
-        if name not in _NOT_EXTRA and top.get(name) is not None and (name != "prompt" or prompt is None)
+        name: _BOOLEANS.get(value, value) if top.form and isinstance(value, str) else value
+        for place in (apart, top)
+        for name, value in place.values.items()
+        if name not in _NOT_EXTRA and place.get(name) is not None and (name != "prompt" or prompt is None)
     }
     for name, value in extras.items():
         _require_clean({name: value}, name[:64])

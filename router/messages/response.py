@@ -45,7 +45,8 @@ def success(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rende
         pieces += (head + before, cargo, after) if cargo else (head + before + after,)
         head = b","
     pictures = [delivery.picture for delivery in outcome.deliveries]
-    tail = {**_facts(outcome), "usage": usage_json(outcome.usage, outcome.cost, pictures)}
+    usage = usage_json(outcome.usage, outcome.cost, pictures, pictures_in=bool(request.images))
+    tail = {**_facts(outcome), "usage": usage}
     if disclose:
         tail["router"] = _story(request, outcome)
     pieces.append(b"]," + encode(tail)[1:])
@@ -99,13 +100,24 @@ def headers(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> dict[
     return found
 
 
-def usage_json(used: Usage | None, cost: float | None, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Usage, complete: token counts are 0 where unknown, what else is unknown is left out."""
+def usage_json(
+    used: Usage | None,
+    cost: float | None,
+    pictures: Sequence[Picture],
+    *,
+    pictures_in: bool,
+) -> dict[str, Any]:
+    """Usage, complete: token counts are 0 where unknown, what else is unknown is left out.
+
+    Of input whose parts are unknown all is text, unless there were `pictures_in` it.
+    """
     used = used or Usage()
     output = used.output_tokens or 0
     given = used.input_tokens or 0
     image_in = used.input_image_tokens or 0
-    text_in = used.input_text_tokens if used.input_text_tokens is not None else given - image_in
+    text_in = used.input_text_tokens
+    if text_in is None:
+        text_in = 0 if pictures_in and used.input_image_tokens is None else given - image_in
     found: dict[str, Any] = {
         "input_tokens": given,
         "output_tokens": output,
