@@ -84,7 +84,8 @@ def test_every_dependency_has_its_reason() -> None:
     """Beside each dependency stands what it is for."""
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
     entries = [line for line in lines if re.match(r'    "[A-Za-z0-9-]+(?:[<>=~!;]|"| )', line)]
-    names = [str(each.name) for each in asked("build", "dev")]
+    extras = chain.from_iterable(PROJECT["project"]["optional-dependencies"].values())
+    names = [str(each.name) for each in (*asked("build", "dev"), *map(Requirement, extras))]
     of_dependencies = [line for line in entries if re.split(r"[^A-Za-z0-9-]", line.strip(' "'))[0] in names]
     assert len(of_dependencies) == len(names)
     assert [line for line in of_dependencies if not re.search(r"  # \w", line)] == []

@@ -1,0 +1,1 @@
+"""What workers and replicas share: cooldowns, idempotency keys, accepted jobs, budgets. In memory, SQLite or Redis."""
