@@ -6,6 +6,7 @@ from pydantic import Field
 
 from providers.base import ErrorKind
 from providers.dialect import Strictness
+from router.config.health import Circuit, Cooldown, RetryBudget
 from router.config.values import Duration, Pause, Record, Whole
 
 Count = Annotated[
@@ -53,6 +54,18 @@ SideBySide = Annotated[
 ]
 
 
+MaxConcurrency = Annotated[
+    int,
+    Field(ge=1, le=65_536),
+    Whole,
+    Field(description="Attempts that may be under way at a target; more wait their turn."),
+]
+QueueWait = Annotated[
+    Pause,
+    Field(description="How long an attempt may wait for its turn at a target before it fails."),
+]
+
+
 class Retry(Record):
     """The router's own retries on one target."""
 
@@ -72,7 +85,7 @@ class RetryOverrides(Record):
 
 
 class Policies(Record):
-    """What holds for every model; a model, then a target, may override any of it but `connect_timeout`."""
+    """What holds for every model; a model, then a target, may override any of it; what is a provider's, only that."""
 
     timeout: Timeout = 600.0
     attempt_timeout: AttemptTimeout = 600.0
@@ -86,6 +99,19 @@ class Policies(Record):
     fallback_on: FallbackOn = frozenset(ErrorKind) - {ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_POLICY}
     max_billable_attempts: Billable = 2
     side_by_side: SideBySide = 4
+    max_concurrency: MaxConcurrency = 64
+    queue_wait: QueueWait = 5.0
+    circuit: Annotated[Circuit, Field(description="When a target that fails is left out; a provider may differ.")] = (
+        Circuit()
+    )
+    cooldown: Annotated[
+        Cooldown,
+        Field(description="How long a target that limits us is left out; a provider may differ."),
+    ] = Cooldown()
+    retry_budget: Annotated[
+        RetryBudget,
+        Field(description="How much load retries may add at an account; a provider may differ."),
+    ] = RetryBudget()
 
 
 class Overrides(Record):
@@ -99,6 +125,8 @@ class Overrides(Record):
     fallback_on: FallbackOn | None = None
     max_billable_attempts: Billable | None = None
     side_by_side: SideBySide | None = None
+    max_concurrency: MaxConcurrency | None = None
+    queue_wait: QueueWait | None = None
 
 
 def merge(base: Policies, *layers: Overrides) -> Policies:
