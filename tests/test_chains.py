@@ -7,7 +7,7 @@ import httpx
 import pytest
 from backends import Close, Cut, Empty, Hang, OpenAIBackend, Raw, Reset, Status, Step
 from pictures import base64_png
-from serving import serving
+from serving import FORGIVING, serving
 
 MODERATED = Status(400, "moderation_blocked", "image_generation_user_error", "refused")
 LIMITED = Status(429, "rate_limit_exceeded", headers={"retry-after": "3"})
@@ -25,7 +25,7 @@ def router(backends: tuple[OpenAIBackend, OpenAIBackend], tmp_path_factory: pyte
     """A router whose pauses are too short to notice."""
     first, second = backends
     config = {
-        "defaults": {"retry": {"backoff": "1ms", "backoff_max": "1ms"}, "caller_backoff": "1ms"},
+        "defaults": {"retry": {"backoff": "1ms", "backoff_max": "1ms"}, "caller_backoff": "1ms", **FORGIVING},
         "providers": {
             "first": {"kind": "openai", "base_url": first.url, "api_key": "k1"},
             "second": {"kind": "openai", "base_url": second.url, "api_key": "k2"},

@@ -13,6 +13,7 @@ from backends.automatic1111 import Automatic1111Backend
 from backends.bedrock import API_KEY, BedrockBackend
 from backends.bfl import BFLBackend
 from backends.cloudflare import CloudflareBackend
+from backends.comfyui import ComfyUIBackend
 from backends.dashscope import DashScopeBackend
 from backends.deepinfra import DeepInfraBackend
 from backends.fal import FalBackend
@@ -21,6 +22,7 @@ from backends.google import GoogleBackend
 from backends.huggingface import HuggingFaceBackend
 from backends.ideogram import IdeogramBackend
 from backends.leonardo import LeonardoBackend
+from backends.localai import LocalAIBackend
 from backends.luma import LumaBackend, PhotonBackend
 from backends.minimax import MiniMaxBackend
 from backends.openrouter import OpenRouterBackend
@@ -29,14 +31,17 @@ from backends.recraft import RecraftBackend
 from backends.replicate import ReplicateBackend
 from backends.runware import RunwareBackend
 from backends.sdcpp import SdCppBackend
+from backends.sglang import SglangBackend
 from backends.siliconflow import SiliconflowBackend
 from backends.stability import StabilityBackend
+from backends.tencent import TencentBackend
 from backends.together import TogetherBackend
+from backends.vllm_omni import SERVED, VllmOmniBackend
 from backends.volcengine import VolcengineBackend
 from backends.xai import XaiBackend
 from backends.zhipu import ZhipuBackend
 from pictures import png
-from serving import serving
+from serving import FORGIVING, serving
 
 from providers import kinds
 from router.wire import conversation
@@ -47,6 +52,7 @@ BACKENDS: Mapping[str, Callable[[], Any]] = {
     "bedrock": BedrockBackend,
     "bfl": BFLBackend,
     "cloudflare": CloudflareBackend,
+    "comfyui": ComfyUIBackend,
     "dashscope": DashScopeBackend,
     "deepinfra": DeepInfraBackend,
     "fal": FalBackend,
@@ -55,6 +61,7 @@ BACKENDS: Mapping[str, Callable[[], Any]] = {
     "huggingface": HuggingFaceBackend,
     "ideogram": IdeogramBackend,
     "leonardo": LeonardoBackend,
+    "localai": LocalAIBackend,
     "luma": LumaBackend,
     "luma_photon": PhotonBackend,
     "openai": OpenAIBackend,
@@ -63,12 +70,15 @@ BACKENDS: Mapping[str, Callable[[], Any]] = {
     "replicate": ReplicateBackend,
     "runware": RunwareBackend,
     "sdcpp": SdCppBackend,
+    "sglang": SglangBackend,
     "stability": StabilityBackend,
+    "tencent": TencentBackend,
     "together": TogetherBackend,
     "minimax": MiniMaxBackend,
     "qianfan": QianfanBackend,
     "zhipu": ZhipuBackend,
     "siliconflow": SiliconflowBackend,
+    "vllm_omni": VllmOmniBackend,
     "volcengine": VolcengineBackend,
     "xai": XaiBackend,
 }
@@ -79,6 +89,7 @@ WIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "bedrock": ("stability.stable-image-core-v1:1", {"aspect_ratio": "16:9"}),
     "bfl": ("flux-2-pro", {"width": 1792, "height": 1024}),
     "cloudflare": ("@cf/black-forest-labs/flux-2-dev", {"width": "1792", "height": "1024"}),
+    "comfyui": ("sd_xl_base_1.0.safetensors", {"width": 1792, "height": 1024}),
     "dashscope": ("qwen-image-plus", {"parameters": {"prompt_extend": False, "size": "1664*928", "n": 1}}),
     "deepinfra": ("black-forest-labs/FLUX-1-schnell", {"size": "1440x832"}),
     "fal": ("fal-ai/flux-2-pro", {"image_size": {"width": 1792, "height": 1024}}),
@@ -95,6 +106,7 @@ WIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "huggingface": ("black-forest-labs/FLUX.1-schnell", {"image_size": {"width": 1792, "height": 1024}}),
     "ideogram": ("ideogram-4-6", {"size": "1792x1024"}),
     "leonardo": ("lucid-origin", {"width": 1536, "height": 880}),
+    "localai": ("stablediffusion", {"size": "1792x1024"}),
     "luma": ("uni-1", {"aspect_ratio": "16:9"}),
     "luma_photon": ("photon-1", {"aspect_ratio": "16:9"}),
     "openai": ("gpt-image-1.5", {"size": "1536x1024"}),
@@ -103,12 +115,15 @@ WIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "replicate": ("black-forest-labs/flux-2-pro", {"aspect_ratio": "custom", "width": 1792, "height": 1024}),
     "runware": ("runware:100@1", {"width": 1792, "height": 1024}),
     "sdcpp": ("sd-cpp-local", {"size": "1792x1024"}),
+    "sglang": ("black-forest-labs/FLUX.1-dev", {"size": "1792x1024"}),
     "stability": ("stable-image-core", {"aspect_ratio": "16:9"}),
+    "tencent": ("hy-image-v3", {"size": "1344x768"}),
     "together": ("black-forest-labs/FLUX.2-pro", {"width": 1792, "height": 1024}),
     "minimax": ("image-01", {"width": 1792, "height": 1024}),
     "qianfan": ("qwen-image", {"size": "1664x928"}),
     "zhipu": ("glm-image", {"size": "1792x1024"}),
     "siliconflow": ("Kwai-Kolors/Kolors", {"image_size": "1024x1024"}),
+    "vllm_omni": (SERVED, {"size": "1792x1024"}),
     "volcengine": ("doubao-seedream-4-5-251128", {"size": "2541x1452"}),
     "xai": ("grok-imagine-image", {"aspect_ratio": "16:9"}),
 }
@@ -145,7 +160,7 @@ def router(running: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
     }
     providers["huggingface"]["options"] = {"hub": running["huggingface"].url}
     config = {
-        "defaults": {"retry": {"backoff": "1ms", "backoff_max": "1ms"}},
+        "defaults": {"retry": {"backoff": "1ms", "backoff_max": "1ms"}, **FORGIVING},
         "providers": {**providers, "sketch": {"kind": "sketch"}},
         "models": models(),
     }
@@ -239,6 +254,7 @@ ENDS = {
     "xai keeps a picture back": End("xai", code="imagine:content-moderated", prompt="a forbidden kite", **REFUSED),
     # the work was taken, and came to nothing
     "a bfl job fails": End("bfl", again=True, task="Error", **BROKEN),
+    "comfyui runs out of memory": End("comfyui", again=True, task="memory", **BROKEN),
     "a leonardo job fails": End("leonardo", again=True, task="FAILED", **BROKEN),
     "a luma job fails": End("luma", again=True, task="generation_failed", **BROKEN),
     "a fal job completes as an error": End("fal", again=True, task="runner_disconnected", **BROKEN),

@@ -18,14 +18,17 @@ from providers.base import Answer, Call, ErrorKind, Operation, OutcomeClass, Pro
 from providers.dialect import Shape, Strictness
 from router.config.model import Store
 from router.engine.handover import Handover
+from router.engine.ledger import Ledger
 from router.engine.plan import plan
 from router.engine.record import Outcome
 from router.engine.request import Controls, ImageRequest, Retry
 from router.engine.route import Backoff, Policy, Provider, Route, Target
-from router.engine.serve import Setting, serve
+from router.engine.serve import serve
+from router.engine.setting import Setting
 from router.images.pixels import Picture
 from router.images.store import PictureStore
 from router.observe.metrics import Metrics
+from router.state.memory import MemoryStore
 from router.wire.fetch import Fetcher
 
 PICTURE = base64_png()
@@ -85,7 +88,8 @@ def outcome_of(request: ImageRequest, *routes: Route, timeout: float = 600) -> O
 
     async def work() -> Outcome:
         deadline = asyncio.get_running_loop().time() + timeout
-        setting = Setting(handover=HANDOVER, observer=Metrics(), rng=random.Random(1), deadline=deadline)
+        ledger = Ledger(MemoryStore(), "here")
+        setting = Setting(handover=HANDOVER, observer=Metrics(), rng=random.Random(1), deadline=deadline, ledger=ledger)
         return await serve(request, routes, setting)
 
     return run(work())

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from backends import Reset, Status
 from backends.plain import PlainBackend
-from serving import serving
+from serving import FORGIVING, serving
 
 FIRST = {"target": "first/a", "price": {"image": 0.04}}
 
@@ -23,7 +23,7 @@ def router(backends: tuple[PlainBackend, PlainBackend], tmp_path_factory: pytest
     """A router over both."""
     first, second = backends
     config = {
-        "defaults": {"retry": {"backoff": "1ms", "backoff_max": "1ms"}, "caller_backoff": "1ms"},
+        "defaults": {"retry": {"backoff": "1ms", "backoff_max": "1ms"}, "caller_backoff": "1ms", **FORGIVING},
         "providers": {
             "first": {"kind": "kinds.bytes_only", "base_url": first.origin},
             "second": {"kind": "kinds.bytes_only", "base_url": second.origin},

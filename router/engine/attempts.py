@@ -10,13 +10,19 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from providers.base import ErrorKind, OutcomeClass, ProviderError
 from router import usage
 from router.engine.drawing import Made
+from router.engine.guard import Guard
+from router.engine.ledger import Ledger, Row
 from router.engine.record import Attempt, Observer
 from router.engine.request import Retry
 from router.engine.route import Target
+from router.health.book import Place
 from router.wire.transport import call_deadline
 
 OWN_PATIENCE = 10.0  # seconds a Retry-After may hold the router's own retry; beyond it the next target is better
 CALLER_PATIENCE = 60.0  # seconds a Retry-After may hold a retry the caller asked for
+CROWDED = "router_overloaded"
+"""The code of an error that is the router's own: no place for an attempt came free in time."""
+
 _SPREAD = (0.75, 1.25)  # jitter of the caller's pauses
 
 
@@ -39,7 +45,8 @@ class Patience:
 
     `retry` is the caller's, None where the target's own policy holds. `others_wait(error)` says whether the chain
     would go on to another target; the router's own policy then leaves at once: fail over first, wait last.
-    `begun()` says whether a picture has gone out, after which nothing is tried again.
+    `begun()` says whether a picture has gone out, after which nothing is tried again. `hurried`: the caller gives an
+    attempt less time than the target's policy does.
     `billable_left` is how many more attempts may be billed. `deadline` is in the loop's time.
     """
 
@@ -50,14 +57,27 @@ class Patience:
     others_wait: Callable[[ProviderError], bool]
     begun: Callable[[], bool]
     random: random.Random
+    hurried: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Who watches the tries of one request: its place at the target, the ledger, and whose request it is."""
+
+    guard: Guard
+    place: Place
+    ledger: Ledger
+    request: str
+    owner: str
 
 
 class Tries:
     """The tries of one job on one target. Made for one use: retry state is never shared between requests.
 
     Args:
-        draw: does the work of one attempt.
+        draw: does the work of one attempt, whose row in the ledger it is given.
         patience: bounds the tries.
+        watch: learns from each, and writes it down.
         observer: is told of each.
         target: whom they are made at.
         quality: as sent, for the price where the backend does not say.
@@ -66,8 +86,9 @@ class Tries:
 
     def __init__(
         self,
-        draw: Callable[[], Awaitable[Made]],
+        draw: Callable[[Row], Awaitable[Made]],
         patience: Patience,
+        watch: Watch,
         observer: Observer,
         *,
         target: Target,
@@ -78,6 +99,7 @@ class Tries:
         self._quality = quality
         self._draw = draw
         self._patience = patience
+        self._watch = watch
         self._fallback_index = fallback_index
         self._observer = observer
         self._number = 0
@@ -86,10 +108,9 @@ class Tries:
 
     async def run(self) -> Harvest:
         """Try until there are pictures or no further try is due."""
-        retries = self._patience.retry.count if self._patience.retry else self._target.policy.retry.count
         retrying = AsyncRetrying(
             sleep=asyncio.sleep,
-            stop=lambda state: state.attempt_number > retries or self._too_late(state),
+            stop=self._too_late,
             wait=self._pause,
             retry=retry_if_exception(self._again),
             reraise=True,
@@ -106,6 +127,29 @@ class Tries:
         return Harvest(*success, None, self._billable)
 
     async def _once(self) -> tuple[Made, Attempt]:
+        slots, target = self._watch.guard.slots, self._target
+        if not await slots.enter(target.key, target.policy.max_concurrency, target.policy.queue_wait):
+            raise _crowded()
+        try:
+            return await self._in_place()
+        finally:
+            slots.leave(target.key)
+
+    async def _in_place(self) -> tuple[Made, Attempt]:
+        watch = self._watch
+        row = await watch.ledger.begin(watch.request, watch.owner, self._target.name)
+        outcome = OutcomeClass.AMBIGUOUS
+        try:
+            made, attempt = await self._timed(row)
+            outcome = OutcomeClass.SUCCEEDED
+        except ProviderError as error:
+            outcome = error.outcome
+            raise
+        finally:
+            await watch.ledger.end(row, outcome)
+        return made, attempt
+
+    async def _timed(self, row: Row) -> tuple[Made, Attempt]:
         loop = asyncio.get_running_loop()
         self._number += 1
         started = loop.time()
@@ -113,7 +157,7 @@ class Tries:
         call_deadline.set(started + self._patience.call_timeout)
         try:
             async with asyncio.timeout(self._patience.call_timeout):
-                made = await self._draw()
+                made = await self._draw(row)
         except TimeoutError:
             limit = f"{self._patience.call_timeout:g} s"
             error = ProviderError(ErrorKind.TIMEOUT, f"no answer within {limit}", outcome=OutcomeClass.AMBIGUOUS)
@@ -132,15 +176,19 @@ class Tries:
         price = usage.cost(self._target.price, used, made.pictures, quality)
         attempt = self._attempt(OutcomeClass.SUCCEEDED, seconds)
         attempt = replace(attempt, pictures=len(made.pictures), usage=used, cost=price)
-        self._observer.attempt_ended(attempt)
+        self._tell(attempt)
         return attempt
 
     def _failed(self, error: ProviderError, seconds: float) -> ProviderError:
         paid_failure = error.outcome is OutcomeClass.FAILED and self._target.provider.adapter.failed_is_billed
         self._billable += error.outcome is OutcomeClass.AMBIGUOUS or paid_failure
         self._errors.append(error)
-        self._observer.attempt_ended(replace(self._attempt(error.outcome, seconds), error=error))
+        self._tell(replace(self._attempt(error.outcome, seconds), error=error))
         return error
+
+    def _tell(self, attempt: Attempt) -> None:
+        self._watch.guard.ended(self._watch.place, attempt, hurried=self._patience.hurried)
+        self._observer.attempt_ended(attempt)
 
     def _attempt(self, outcome: OutcomeClass, seconds: float) -> Attempt:
         return Attempt(
@@ -152,11 +200,19 @@ class Tries:
         )
 
     def _again(self, error: BaseException) -> bool:
-        """Whether this target is tried again after `error`: never past the bill's limit, else by whose policy holds."""
-        if not isinstance(error, ProviderError) or self._patience.begun():
+        """Whether this target is tried again after `error`: never past the bill's limit, else by whose policy holds.
+
+        A retry is paid for from the account's budget, so this is asked once for each.
+        """
+        if not isinstance(error, ProviderError) or error.code == CROWDED or self._patience.begun():
             return False
-        if self._billable >= self._patience.billable_left:
+        retries = self._patience.retry.count if self._patience.retry else self._target.policy.retry.count
+        if self._number > retries or self._billable >= self._patience.billable_left:
             return False
+        return self._due(error) and self._watch.guard.health.may_retry(self._target.account)
+
+    def _due(self, error: ProviderError) -> bool:
+        """Whether the caller's own retries, or else the router's, cover this error."""
         retry = self._patience.retry
         if retry is not None:
             own_timeout = error.kind is ErrorKind.TIMEOUT and error.status is None
@@ -189,6 +245,17 @@ class Tries:
 
     def _too_late(self, state: RetryCallState) -> bool:
         return asyncio.get_running_loop().time() + state.upcoming_sleep >= self._patience.deadline
+
+
+def _crowded() -> ProviderError:
+    return ProviderError(
+        ErrorKind.UNAVAILABLE,
+        "the router makes as many calls at this backend as it may; none ended in time",
+        outcome=OutcomeClass.NOT_SENT,
+        status=503,
+        code=CROWDED,
+        retry_after=1.0,
+    )
 
 
 def _forget_frames(error: BaseException | None) -> None:

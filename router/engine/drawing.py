@@ -10,7 +10,7 @@ from router.engine.prepare import prepared
 from router.engine.record import Progress
 from router.engine.route import Target
 from router.images.pixels import Picture, recognise
-from router.wire.conversation import converse, converse_stream
+from router.wire.conversation import Journal, converse, converse_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Drawing:
     progress: Progress | None
     partials: int
 
-    async def draw(self, target: Target, job: Job, wish: Wish, *, streaming: bool) -> Made:
-        """One attempt's work.
+    async def draw(self, target: Target, job: Job, wish: Wish, journal: Journal, *, streaming: bool) -> Made:
+        """One attempt's work, written down in `journal` where it goes on after the submit.
 
         Raises:
             ProviderError: there is no usable picture.
@@ -45,7 +45,7 @@ class Drawing:
             early = _early(self.progress)
             result = await converse_stream(provider.adapter, job, self.partials, provider.send, early)
         else:
-            result = await converse(provider.adapter, job, provider.send)
+            result = await converse(provider.adapter, job, provider.send, journal)
         pictures, warnings = await self.handover.all(result.images, wish, provider)
         return Made(result, pictures, warnings)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.base import Job, Operation
-from providers.dialect import ParameterWarning, Strictness, Unsupported, merged, translate
+from providers.dialect import ParameterWarning, Rule, Strictness, Unsupported, merged, translate
 from router.engine.request import ImageRequest
 from router.engine.route import Target
 
@@ -50,7 +50,8 @@ def plan(
     _require(request, target)
     asked = {**defaults, **request.asked} if defaults else request.asked
     strictness = request.strictness or target.policy.strictness
-    translation = translate(asked, target.dialect, request.operation, strictness)
+    dialect = target.dialect if request.mask is None else target.dialect.masked()
+    translation = translate(asked, dialect, request.operation, strictness)
     extras, dropped = _extras(request, target, strictness)
     job = Job(
         id=request.id,
@@ -67,7 +68,7 @@ def plan(
     )
     most = 1 if streams(request, target) else target.dialect.max_n
     wanted = tuple(range(request.n)) if places is None else tuple(places)
-    shards = tuple(_shards(job, wanted, most, target, asked.get("seed")))
+    shards = tuple(_shards(job, wanted, most, dialect.rule("seed", request.operation), asked.get("seed")))
     return Plan(target, shards, (*warnings, *translation.warnings, *dropped))
 
 
@@ -106,18 +107,17 @@ def _extras(
     strictness: Strictness,
 ) -> tuple[Mapping[str, Any], tuple[ParameterWarning, ...]]:
     """Fields nobody here knows, where the dialect lets them through, and those the caller aims at this kind."""
-    aimed = request.options.get(target.provider.kind, {})
-    if target.dialect.extras or not request.extras:
-        return {**request.extras, **aimed}, ()
-    if strictness is Strictness.ERROR:
-        raise Unsupported(f"{next(iter(request.extras))}: the model has no such parameter")
-    reason = "not a parameter of the model"
-    return aimed, tuple(ParameterWarning(name, "given", None, reason) for name in request.extras)
+    known = target.dialect.extras
+    lost = [name for name in request.extras if not (name in known if isinstance(known, frozenset) else known)]
+    if lost and strictness is Strictness.ERROR:
+        raise Unsupported(f"{lost[0]}: the model has no such parameter")
+    passed = {name: value for name, value in request.extras.items() if name not in lost}
+    warnings = tuple(ParameterWarning(name, "given", None, "not a parameter of the model") for name in lost)
+    return {**passed, **request.options.get(target.provider.kind, {})}, warnings
 
 
-def _shards(job: Job, places: Sequence[int], most: int, target: Target, seed: int | None) -> Iterator[Shard]:
+def _shards(job: Job, places: Sequence[int], most: int, rule: Rule | None, seed: int | None) -> Iterator[Shard]:
     """The job in parts the backend can make; a seed moves on with the place, or two would be the same picture."""
-    rule = target.dialect.rule("seed", job.operation)
     for at in range(0, len(places), most):
         own = tuple(places[at : at + most])
         fit = rule(seed + own[0]) if rule is not None and seed is not None and own[0] else None

@@ -7,6 +7,7 @@ from typing import Any
 from providers.base import Adapter, ErrorKind, Operation
 from providers.dialect import Dialect, Strictness
 from router.catalog import Entry, Price
+from router.config.balance import Order
 from router.config.pictures import Resize
 from router.wire.send import Send
 
@@ -30,6 +31,7 @@ class Policy:
 
     `side_by_side` bounds one request's calls at a target.
     `caller_backoff` is the first pause of the retries a caller asks for; it doubles each time.
+    `max_concurrency` bounds all attempts at a target; more wait up to `queue_wait`.
     """
 
     timeout: float = 600.0
@@ -40,13 +42,19 @@ class Policy:
     max_billable_attempts: int = 2
     side_by_side: int = 4
     caller_backoff: float = 1.0
+    max_concurrency: int = 64
+    queue_wait: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An account at a backend. `link_life`: seconds its links work, None where unknown."""
+    """An account at a backend. `link_life`: seconds its links work, None where unknown.
+
+    `number` tells the accounts of a provider with several keys apart; it is 0 where there is one.
+    """
 
     name: str
+    number: int = 0
     kind: str
     adapter: Adapter
     send: Send
@@ -54,6 +62,11 @@ class Provider:
     base_url: str = ""
     link_life: float | None = None
     insecure_links: bool = False
+
+    @property
+    def account(self) -> str:
+        """The account's name in the router's own books."""
+        return f"{self.name}#{self.number}" if self.number else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +80,18 @@ class Target:
     policy: Policy
     price: Price | None = None
 
+    weight: float = 1.0
+
+    @property
+    def account(self) -> str:
+        """Whose key and bill it is."""
+        return self.provider.account
+
+    @property
+    def key(self) -> str:
+        """The name of this target at this account, as the router's own books have it."""
+        return f"{self.name}#{self.provider.number}" if self.provider.number else self.name
+
     def can(self, operation: Operation) -> bool:
         """Whether it has an operation, if need be by another."""
         if operation is Operation.VARIATION and self.dialect.variation_prompt is not None:
@@ -78,7 +103,9 @@ class Target:
 class Route:
     """A model ID's ordered targets. `entry` is what the catalogue promises callers of that name.
 
+    The targets of one chain member at several accounts stand side by side.
     `partial`: whether fewer pictures than asked are a result. `heartbeat`: seconds between blanks while a caller waits.
+    `order` and `exercise` say which member is asked first; `accounts`, whether any has several accounts.
     """
 
     name: str
@@ -89,3 +116,6 @@ class Route:
     partial: bool = True
     resize: Resize = Resize.OFF
     heartbeat: float | None = None
+    order: Order = Order.AS_WRITTEN
+    exercise: float = 0.0
+    accounts: bool = False

@@ -1,20 +1,21 @@
 """Serves one request: targets in order, until there are as many pictures as asked or no target is left."""
 
 import asyncio
-import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from providers.base import ErrorKind, OutcomeClass, ProviderError
+from providers.base import Answer, ErrorKind, OutcomeClass, ProviderError
 from providers.dialect import Unsupported
-from router.engine.attempts import Harvest, Patience, Tries, raw_status
-from router.engine.drawing import Drawing, Made
-from router.engine.handover import Handover, Wish, wish_for
-from router.engine.plan import Plan, Shard, plan, streams
-from router.engine.record import Attempt, Delivery, Observer, Outcome, Progress, Skip
+from router.engine.attempts import raw_status
+from router.engine.follow import Accepted
+from router.engine.guard import held_back
+from router.engine.plan import Plan, plan
+from router.engine.record import Outcome, Skip
 from router.engine.request import Controls, ImageRequest
-from router.engine.route import Route, Target
+from router.engine.route import Route
+from router.engine.setting import Setting, Step
 from router.engine.settle import settle
+from router.engine.step import StepWork
+from router.health.book import Place, Standing, State
 
 FALLBACK_ON_CODES = frozenset({408, 429, 500, 502, 503, 504, 529})
 """When the caller's fallbacks are used where the caller does not say."""
@@ -22,39 +23,8 @@ FALLBACK_ON_CODES = frozenset({408, 429, 500, 502, 503, 504, 529})
 _OURS = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.QUOTA, ErrorKind.UNSUPPORTED})
 """Faults of our own accounts: never the caller's, so its fallbacks are used whatever their status."""
 
+_WORTH_WAITING = 10.0  # seconds a request may wait for the first of its targets, when all are left out
 _WORTH_STARTING = 0.05  # share of the whole wait that must remain for a further target to be tried
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One target in its place: `index` counts the models the caller named, the primary being 0."""
-
-    index: int
-    route: Route
-    target: Target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a request is served with.
-
-    Args:
-        handover: gives pictures the form asked.
-        observer: is told of every attempt.
-        rng: the source of chance for pauses.
-        deadline: when the caller's wait ends, in the loop's time.
-        place: the router's own address, for links.
-        owner: whose pictures these are.
-        progress: is told of pictures as they come, for a caller that streams.
-    """
-
-    handover: Handover
-    observer: Observer
-    rng: random.Random
-    deadline: float
-    place: str = ""
-    owner: str = ""
-    progress: Progress | None = None
 
 
 async def serve(request: ImageRequest, routes: Sequence[Route], setting: Setting) -> Outcome:
@@ -69,11 +39,15 @@ class _Serving:
         self._request = request
         self._setting = setting
         self._started = asyncio.get_running_loop().time()
-        self._steps = [Step(index, route, target) for index, route in enumerate(routes) for target in route.targets]
+        self._steps = [
+            Step(index, route, target)
+            for index, route in enumerate(routes)
+            for target in setting.balance.arranged(route)
+        ]
         self._limit = routes[0].policy.max_billable_attempts
         self._billable = 0
         self._outcome = Outcome(wanted=request.n)
-        self._drawing = Drawing(setting.handover, setting.progress, request.partial_images)
+        self._held_back: dict[int, Standing] = {}
 
     async def run(self) -> Outcome:
         try:
@@ -85,99 +59,125 @@ class _Serving:
                 "the request's time ran out before a backend answered",
                 outcome=OutcomeClass.AMBIGUOUS,
             )
+        for attempt in self._outcome.attempts:
+            if attempt.outcome is OutcomeClass.SUCCEEDED:
+                self._setting.balance.drew(attempt.target, attempt.seconds)
         settle(self._outcome, self._request)
         return self._outcome
 
     async def _walk(self) -> None:
-        position: int | None = 0
+        position = await self._followed_up()
         while position is not None and not self._outcome.complete:
-            step = self._steps[position]
-            await self._try(position, step)
+            await self._try(position)
             position = self._next(position)
+        if self._held_back and not self._outcome.attempts:
+            await self._last_resort()
 
-    async def _try(self, position: int, step: Step) -> None:
-        outcome = self._outcome
+    async def _try(self, position: int) -> None:
+        step = self._steps[position]
         try:
             planned = self._plan(step)
         except Unsupported as why:
-            outcome.skips.append(Skip(step.target, str(why)))
+            self._skip(step, str(why))
             return
-        outcome.warn(planned.warnings)
-        harvests = await self._side_by_side(position, step, planned)
-        self._billable += max(harvest.billable for harvest in harvests)
-        outcome.error = next((harvest.error for harvest in harvests if harvest.error is not None), None)
-        if outcome.error is None and not outcome.complete:
-            outcome.error = _short(outcome)
+        place = await self._setting.guard.enter(step.target)
+        if place is None:
+            self._hold_back(position)
+        else:
+            await self._draw(position, planned, place)
 
     def _plan(self, step: Step) -> Plan:
         made = self._outcome.deliveries
         return plan(self._request, step.route.params, step.target, self._outcome.missing if made else None)
 
-    async def _side_by_side(self, position: int, step: Step, planned: Plan) -> list[Harvest]:
-        setting = self._setting
-        policy = step.target.policy
-        wish = wish_for(self._request, planned, step.route.resize, setting.place, setting.owner)
-        patience = Patience(
-            retry=self._request.controls.retry,
-            call_timeout=self._request.controls.call_timeout or policy.attempt_timeout,
-            deadline=setting.deadline,
+    async def _draw(self, position: int, planned: Plan, place: Place, answered: tuple[Answer, ...] = ()) -> None:
+        """The work of one step, in a place at its target."""
+        outcome, guard = self._outcome, self._setting.guard
+        outcome.warn(planned.warnings)
+        guard.health.requested(planned.target.account)
+        work = StepWork(
+            request=self._request,
+            step=self._steps[position],
+            planned=planned,
+            place=place,
+            setting=self._setting,
+            outcome=outcome,
             billable_left=self._limit - self._billable,
             others_wait=lambda error: self._after(position, error) is not None,
-            begun=self._begun,
-            random=setting.rng,
+            answered=answered,
         )
-        if len(planned.shards) == 1:
-            return [await self._shard(step, planned.shards[0], wish, patience)]
-        room = asyncio.Semaphore(policy.side_by_side)
+        try:
+            harvests = await work.run()
+        finally:
+            guard.leave(place)
+        self._billable += max(harvest.billable for harvest in harvests)
+        outcome.error = next((harvest.error for harvest in harvests if harvest.error is not None), None)
+        if outcome.error is None and not outcome.complete:
+            outcome.error = _short(outcome)
 
-        async def in_turn(shard: Shard) -> Harvest:
-            async with room:
-                return await self._shard(step, shard, wish, patience)
+    async def _followed_up(self) -> int | None:
+        """Finish what backends accepted for this request before its worker died; where to go on from."""
+        position: int | None = 0
+        keeper = self._setting.keeper
+        for work in keeper.left if keeper is not None else ():
+            if not set(work.places) <= set(self._outcome.missing):
+                continue  # made already: two targets may have taken the same work, one after the other
+            at = self._step_of(work)
+            planned = plan(self._request, self._steps[at].route.params, self._steps[at].target, work.places)
+            place = self._setting.guard.health.force(planned.target.key, planned.target.account)
+            await self._draw(at, planned, place, work.answers)
+            position = self._next(at)
+        return position
 
-        return await asyncio.gather(*map(in_turn, planned.shards))
+    def _step_of(self, work: Accepted) -> int:
+        steps = enumerate(self._steps)
+        return next(at for at, step in steps if (step.target.name, step.target.model) == (work.target, work.model))
 
-    async def _shard(self, step: Step, shard: Shard, wish: Wish, patience: Patience) -> Harvest:
-        """The tries of one shard; what it makes is kept at once, whatever becomes of the others."""
-        streaming = streams(self._request, step.target)
-        tries = Tries(
-            lambda: self._drawing.draw(step.target, shard.job, wish, streaming=streaming),
-            patience,
-            _Recorder(self._outcome, self._setting.observer),
-            target=step.target,
-            quality=shard.job.params.get("quality"),
-            fallback_index=step.index,
-        )
-        harvest = await tries.run()
-        if harvest.made is not None and harvest.attempt is not None:
-            await self._keep(harvest.made, harvest.attempt, shard)
-        return harvest
+    async def _last_resort(self) -> None:
+        """Every target that could serve is left out: wait for the first, or try an ailing one, or say when to come."""
+        guard = self._setting.guard
+        now = guard.health.clock()
+        position, first = min(self._held_back.items(), key=lambda held: held[1].until)
+        wait = max(0.0, first.until - now)
+        left = self._setting.deadline - asyncio.get_running_loop().time()
+        if first.state is not State.OPEN and wait <= min(_WORTH_WAITING, left / 2):
+            await asyncio.sleep(wait)
+            await self._try(position)
+            return
+        ailing = (at for at, standing in self._held_back.items() if standing.state is State.OPEN)
+        for at in sorted(ailing, key=lambda at: self._held_back[at].until):
+            place = guard.force(self._steps[at].target)
+            if place is not None:
+                await self._draw(at, self._plan(self._steps[at]), place)
+                return
+        self._outcome.error = held_back(first, now)
 
-    async def _keep(self, made: Made, attempt: Attempt, shard: Shard) -> None:
-        outcome = self._outcome
-        outcome.warn(made.warnings)
-        outcome.created = outcome.created or made.result.created
-        outcome.facts.update(made.result.facts)
-        for picture, place in zip(made.pictures, shard.places, strict=False):  # more than asked are not handed over
-            delivery = Delivery(picture, attempt, place, first=place == shard.places[0])
-            outcome.deliveries.append(delivery)
-            if self._setting.progress is not None:
-                await self._setting.progress.finished(delivery)
+    def _hold_back(self, position: int) -> None:
+        """Leave a target out for now; the chain goes on as after the error that made it so."""
+        guard, step = self._setting.guard, self._steps[position]
+        standing = guard.standing(step.target)
+        self._held_back[position] = standing
+        error = held_back(standing, guard.health.clock())
+        self._skip(step, f"{error.message}; it may be asked again in {error.retry_after:.0f} s")
+        if not self._outcome.attempts:
+            self._outcome.error = error
 
-    def _begun(self) -> bool:
-        return self._setting.progress is not None and self._setting.progress.begun
+    def _skip(self, step: Step, reason: str) -> None:
+        if all(skip.target is not step.target for skip in self._outcome.skips):
+            self._outcome.skips.append(Skip(step.target, reason))
 
     def _next(self, position: int) -> int | None:
         """The step to try now; None where the request ends here."""
         error = self._outcome.error
         if error is None:  # the step was skipped, or all is made
             return position + 1 if position + 1 < len(self._steps) else None
-        if self._billable >= self._limit or self._begun() or not self._worth_starting():
+        if self._billable >= self._limit or self._setting.begun or not self._worth_starting():
             return None
         return self._after(position, error)
 
     def _after(self, position: int, error: ProviderError) -> int | None:
         """The next step that `error` leads to and that could serve what is missing."""
-        return next((at for at in self._led_to(position, error) if self._could_serve(self._steps[at])), None)
+        return next((at for at in self._led_to(position, error) if self._could_serve(at)), None)
 
     def _led_to(self, position: int, error: ProviderError) -> Iterator[int]:
         here = self._steps[position]
@@ -188,13 +188,15 @@ class _Serving:
             ):
                 yield at
 
-    def _could_serve(self, step: Step) -> bool:
+    def _could_serve(self, position: int) -> bool:
+        step = self._steps[position]
         try:
             self._plan(step)
         except Unsupported as why:
-            skip = Skip(step.target, str(why))
-            if skip not in self._outcome.skips:
-                self._outcome.skips.append(skip)
+            self._skip(step, str(why))
+            return False
+        if self._setting.guard.standing(step.target).blocked:
+            self._hold_back(position)
             return False
         return True
 
@@ -202,21 +204,6 @@ class _Serving:
         """Whether enough of the wait remains; an attempt that cannot finish may be billed for nothing."""
         now, deadline = asyncio.get_running_loop().time(), self._setting.deadline
         return deadline - now >= _WORTH_STARTING * (deadline - self._started)
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorder:
-    """Keeps each attempt with the outcome and passes it on."""
-
-    outcome: Outcome
-    observer: Observer
-
-    def attempt_started(self, target: Target) -> None:
-        self.observer.attempt_started(target)
-
-    def attempt_ended(self, attempt: Attempt) -> None:
-        self.outcome.attempts.append(attempt)
-        self.observer.attempt_ended(attempt)
 
 
 def _route_goes_on(route: Route, error: ProviderError) -> bool:

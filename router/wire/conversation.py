@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from providers.base import (
     Adapter,
@@ -33,12 +34,30 @@ _PASSING = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.RATE_LIMITED, ErrorKind.T
 _LINGER = 0.25  # seconds for a stream to end after its last picture, so that its connection can be used again
 
 
-async def converse(adapter: Adapter, job: Job, send: Callable[[Call], Awaitable[Answer]]) -> ImageResult:
+class Journal(Protocol):
+    """What is written down of one conversation, so that another worker can follow it to its end."""
+
+    @property
+    def answered(self) -> Sequence[Answer]:
+        """What the backend said to an earlier worker, from the first call on: it is not asked for this again."""
+
+    async def accepted(self, answers: Sequence[Answer], where: str) -> None:
+        """The backend took the paid work; so far it said `answers`, and is asked next at `where`."""
+
+
+async def converse(
+    adapter: Adapter,
+    job: Job,
+    send: Callable[[Call], Awaitable[Answer]],
+    journal: Journal | None = None,
+) -> ImageResult:
     """One conversation from its first call to its result.
 
     Raises:
         ProviderError: whatever went wrong, an adapter's own mistake included.
     """
+    known = list(journal.answered) if journal is not None else []
+    notes = _Notes(None if known else journal)
     submitted = False  # whether the backend has taken the paid work
     answer: Answer | None = None
     flow = _begin(adapter, job)
@@ -52,19 +71,55 @@ async def converse(adapter: Adapter, job: Job, send: Callable[[Call], Awaitable[
                 raise
             if isinstance(step, ImageResult):
                 return step
-            try:
-                answer = await _exchange(adapter, step, send, job.prompt)
-            except ProviderError as error:
-                if submitted:
-                    # The work was taken, whatever became of this call: none of its failures makes it free.
-                    error.outcome = OutcomeClass.AMBIGUOUS
-                elif step.phase is Phase.PREPARE and error.outcome is OutcomeClass.AMBIGUOUS:
-                    error.outcome = OutcomeClass.NOT_SENT  # no paid work was asked for yet
-                raise
+            if known:
+                answer = known.pop(0)
+            else:
+                await notes.before(step, submitted=submitted)
+                answer = await _taken(adapter, step, send, job.prompt, submitted=submitted)
+                notes.after(answer)
             submitted = submitted or step.phase is Phase.SUBMIT
     finally:
         with contextlib.suppress(Exception):  # a generator that fails at its end must not hide how it ended
             flow.close()
+
+
+class _Notes:
+    """What a backend says until it has taken the paid work, for a journal; nothing where there is none."""
+
+    def __init__(self, journal: Journal | None) -> None:
+        self._journal = journal
+        self._said: list[Answer] = []
+
+    async def before(self, call: Call, *, submitted: bool) -> None:
+        """A call goes out; the first after the submit is where the work can be asked for."""
+        if submitted and self._journal is not None:
+            await self._journal.accepted(self._said, call.path)
+            self._journal, self._said = None, []
+
+    def after(self, answer: Answer) -> None:
+        """A call was answered."""
+        if self._journal is not None:
+            self._said.append(answer)
+
+
+async def _taken(
+    adapter: Adapter,
+    call: Call,
+    send: Callable[[Call], Awaitable[Answer]],
+    prompt: str,
+    *,
+    submitted: bool,
+) -> Answer:
+    """One call to its good answer; its failure says what it means for the whole work."""
+    try:
+        return await _exchange(adapter, call, send, prompt)
+    except ProviderError as error:
+        if submitted:
+            # The work was taken, whatever became of this call: none of its failures makes it free.
+            error.outcome = OutcomeClass.AMBIGUOUS
+        elif call.phase is Phase.PREPARE and error.outcome is OutcomeClass.AMBIGUOUS:
+            error.outcome = OutcomeClass.NOT_SENT  # no paid work was asked for yet
+        raise
 
 
 async def _exchange(
