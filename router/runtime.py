@@ -1,29 +1,29 @@
 """Everything built from one config, ready to serve: providers, routes, keys. Replaced whole, never changed."""
 
-import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import providers
 from router.auth import Caller, Keys
 from router.catalog import Catalog, Entry
+from router.config.health import overlaid
 from router.config.load import Loaded
 from router.config.model import ModelSettings, Policies, ProviderSettings, Settings, TargetSettings, merge
 from router.config.pictures import PartialResult
-from router.engine.balance import Balance
+from router.config.workflows import equipped, known_as
 from router.engine.handover import Handover
 from router.engine.route import Backoff, Policy, Provider, Route, Target
-from router.images.store import PictureStore, StoreFailed
+from router.health.book import Rules
+from router.health.budget import BudgetRules
+from router.health.circuit import CircuitRules
+from router.health.cooldown import CooldownRules
+from router.images.store import PictureStore
 from router.messages.errors import Refused
 from router.messages.limits import BodyLimits
-from router.observe import logs
-from router.observe.metrics import Metrics
 from router.wire.fetch import Fetcher
 from router.wire.send import LocalSend, Wire
 from router.wire.transport import TransportSettings, build_transport
-
-_SWEEP_EVERY = 300.0  # seconds between two looks for pictures whose links have ended
 
 
 class Runtime:
@@ -40,16 +40,28 @@ class Runtime:
         self.limits = BodyLimits.of(settings.server)
         self.keys = Keys((key.key.reveal(), Caller(key.name, key.models)) for key in settings.server.keys)
         self._catalog = catalog
+        self._graphs = loaded.graphs
         self._wires: list[Wire] = []
         self.store = PictureStore.open(settings.server.store)
         self._fetcher = Fetcher(ca_files=_authorities(settings))
         self.images_fetcher = Fetcher(max_bytes=settings.server.max_image) if settings.server.fetch_images else None
         self.handover = Handover(self._fetcher, self.store, settings.server.store.lifetime)
-        self._providers = {name: self._provider(name, given, settings) for name, given in settings.providers.items()}
+        self._providers = {
+            name: tuple(self._accounts(name, given, settings)) for name, given in settings.providers.items()
+        }
         routes = {name: self._route(name, given, settings) for name, given in settings.models.items()}
         self._named = {name: route for name, route in routes.items() if not name.endswith("/*")}
         self._wildcards = {name: route for name, route in routes.items() if name.endswith("/*")}
         self._by_any_name = self._spellings(settings)
+        rules = {name: _rules(settings, given) for name, given in settings.providers.items()}
+        targets = [target for route in routes.values() for target in route.targets]
+        self.health_rules: Mapping[str, Rules] = {target.key: rules[target.provider.name] for target in targets}
+        self.budget_rules: Mapping[str, BudgetRules] = {
+            target.account: BudgetRules(
+                **dict(overlaid(settings.defaults.retry_budget, settings.providers[target.provider.name].retry_budget))
+            )
+            for target in targets
+        }
 
     def named(self) -> Iterator[tuple[str, Route]]:
         """The models that have a name of their own, in the config's order."""
@@ -117,8 +129,16 @@ class Runtime:
                     found.setdefault(entry.bare, route)
         return found
 
-    def _provider(self, name: str, given: ProviderSettings, settings: Settings) -> Provider:
-        adapter = providers.load(given.kind)
+    def _accounts(self, name: str, given: ProviderSettings, settings: Settings) -> Iterator[Provider]:
+        """The accounts of a provider: one for each of its keys."""
+        keys = [secret.reveal() for secret in given.api_keys]
+        if not keys:
+            yield self._provider(name, given, settings, given.api_key.reveal() if given.api_key is not None else None)
+        for number, key in enumerate(keys, start=1):
+            yield replace(self._provider(name, given, settings, key), number=number)
+
+    def _provider(self, name: str, given: ProviderSettings, settings: Settings, key: str | None) -> Provider:
+        adapter = equipped(providers.load(given.kind), self._graphs.get(name))
         if adapter.local is not None:
             return Provider(name=name, kind=given.kind, adapter=adapter, send=LocalSend(adapter), options=given.options)
         transport = build_transport(
@@ -130,7 +150,6 @@ class Runtime:
             ),
         )
         base_url = given.base_url or adapter.base_url
-        key = given.api_key.reveal() if given.api_key is not None else None
         assert base_url is not None  # noqa: S101 - the config was checked for it
         wire = Wire(adapter, base_url, key, transport)
         self._wires.append(wire)
@@ -149,59 +168,45 @@ class Runtime:
         policies = merge(settings.defaults, given)
         return Route(
             name=name,
-            targets=tuple(self._target(target, merge(policies, target)) for target in given.chain),
+            targets=tuple(each for target in given.chain for each in self._targets(target, merge(policies, target))),
             policy=_policy(policies),
             params=given.params.asked(),
             entry=None if given.unconstrained else self._catalog.entry(name),
             partial=given.partial is PartialResult.ALLOW,
             resize=given.resize,
             heartbeat=given.heartbeat,
+            order=given.order,
+            exercise=given.exercise,
+            accounts=any(len(self._providers[target.provider]) > 1 for target in given.chain),
         )
 
-    def _target(self, given: TargetSettings, policies: Policies) -> Target:
-        provider = self._providers[given.provider]
+    def _targets(self, given: TargetSettings, policies: Policies) -> Iterator[Target]:
+        """A member of a chain, at each account of its provider."""
         really = given.like or given.model
-        price = given.price.price if given.price is not None else self._catalog.price(provider.kind, really)
-        return Target(
-            name=given.target,
-            provider=provider,
-            model=given.model,
-            dialect=provider.adapter.dialect(really),
-            policy=_policy(policies),
-            price=price,
-        )
-
-
-@dataclass(slots=True)
-class Service:
-    """The running router: the runtime of the moment, and what outlives it."""
-
-    runtime: Runtime
-    metrics: Metrics = field(default_factory=Metrics)
-    rng: random.Random = field(default_factory=random.SystemRandom)
-    balance: Balance = field(init=False)
-
-    def __post_init__(self) -> None:
-        """The balance draws from the service's own source of chance."""
-        self.balance = Balance(self.rng)
-
-    async def sweep(self) -> None:
-        """Delete pictures whose links have ended, for as long as the router runs."""
-        await self.runtime.store.run_sweeper(_SWEEP_EVERY, _not_swept)
-
-    async def aclose(self) -> None:
-        """Let go of every connection."""
-        await self.runtime.aclose()
-
-
-def _not_swept(why: StoreFailed) -> None:
-    logs.logger().warning("the picture store was not swept", reason=str(why))
+        for provider in self._providers[given.provider]:
+            price = given.price.price if given.price is not None else self._catalog.price(provider.kind, really)
+            yield Target(
+                name=given.target,
+                provider=provider,
+                model=given.model,
+                dialect=provider.adapter.dialect(known_as(given, self._graphs)),
+                policy=_policy(policies),
+                price=price,
+                weight=given.weight,
+            )
 
 
 def _authorities(settings: Settings) -> Mapping[str, Path]:
     """The certificates to trust at each provider's own address."""
     given = settings.providers.values()
     return {each.base_url: each.ca_file for each in given if each.base_url is not None and each.ca_file is not None}
+
+
+def _rules(settings: Settings, given: ProviderSettings) -> Rules:
+    return Rules(
+        circuit=CircuitRules(**dict(overlaid(settings.defaults.circuit, given.circuit))),
+        cooldown=CooldownRules(**dict(overlaid(settings.defaults.cooldown, given.cooldown))),
+    )
 
 
 def _policy(policies: Policies) -> Policy:
@@ -219,5 +224,7 @@ def _policy(policies: Policies) -> Policy:
         fallback_on=policies.fallback_on,
         max_billable_attempts=policies.max_billable_attempts,
         side_by_side=policies.side_by_side,
+        max_concurrency=policies.max_concurrency,
+        queue_wait=policies.queue_wait,
         caller_backoff=policies.caller_backoff,
     )

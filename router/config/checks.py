@@ -9,6 +9,7 @@ from providers.base import Adapter
 from providers.dialect import Dialect, parameter_name
 from router.config.mistakes import Place, quoted, suggestion
 from router.config.model import ModelSettings, ProviderSettings, Server, Settings, Store, TargetSettings
+from router.config.workflows import Graphs, equipped, known_as
 
 _NOT_THE_TARGETS = {"response_format"}
 """Parameters that the router itself fulfils, whatever the target."""
@@ -27,12 +28,15 @@ class Finding:
     grave: bool = True
 
 
-def check(settings: Settings, written: AbstractSet[Place]) -> Iterator[Finding]:
-    """Everything wrong across the file. `written` are all places the file has, also those cut for their mistakes."""
+def check(settings: Settings, written: AbstractSet[Place], graphs: Mapping[str, Graphs]) -> Iterator[Finding]:
+    """Everything wrong across the file.
+
+    `written` are all places the file has, also those cut for their mistakes; `graphs` those that could be read.
+    """
     adapters: dict[str, Adapter] = {}
     for name, provider in settings.providers.items():
         try:
-            adapters[name] = providers.load(provider.kind)
+            adapters[name] = equipped(providers.load(provider.kind), graphs.get(name))
         except LookupError as error:
             hint = suggestion(provider.kind, providers.kinds())
             message = f"no kind {quoted(provider.kind)}{hint}" if hint else str(error)
@@ -45,7 +49,8 @@ def check(settings: Settings, written: AbstractSet[Place]) -> Iterator[Finding]:
         yield from _model_name(name, model)
         for index, target in enumerate(model.chain):
             yield from _target(name, index, target, known)
-        yield from _params(name, model, adapters)
+            yield from _workflow(("models", name, "chain", index), target, settings.providers.get(target.provider))
+        yield from _params(name, model, adapters, graphs)
     yield from _aliases(settings.models)
     yield from _server(settings.server, settings.models, written)
     yield from _store(settings.server.store)
@@ -80,7 +85,9 @@ def _provider(
         yield Finding((*here, "api_key"), f"{kind} takes no key: remove it")
     # an address of one's own, in place of the usual one, may be a server that asks for no key
     own_server = "base_url" in given and adapter.base_url is not None
-    if adapter.auth is not None and not own_server and "api_key" not in given:
+    if provider.api_key is not None and provider.api_keys:
+        yield Finding((*here, "api_keys"), "give either 'api_key' or 'api_keys', not both")
+    if adapter.auth is not None and not own_server and not given & {"api_key", "api_keys"}:
         need = f"and model {quoted(user)} uses it" if user else "though no chain uses it yet"
         message = f"{kind} needs a key, {need}: add 'api_key'"
         yield Finding(here, message, at_key=True, grave=user is not None)
@@ -89,6 +96,8 @@ def _provider(
             legal = f": its options are {', '.join(adapter.options)}" if adapter.options else ": it has none"
             hint = suggestion(option, adapter.options) or legal
             yield Finding((*here, "options", option), f"{kind} has no option {quoted(option)}{hint}", at_key=True)
+    if provider.workflows and adapter.workflows is None:
+        yield Finding((*here, "workflows"), f"{kind} runs no workflows: remove them", at_key=True)
     if provider.ca_file is not None and not provider.ca_file.is_file():
         yield Finding((*here, "ca_file"), "no such file: name one with certificates in PEM")
 
@@ -119,11 +128,22 @@ def _target(name: str, index: int, target: TargetSettings, known: AbstractSet[st
         yield Finding((*here, "price"), "a price of nothing: add 'image' or 'tokens', or remove it")
 
 
-def _params(name: str, model: ModelSettings, adapters: Mapping[str, Adapter]) -> Iterator[Finding]:
+def _workflow(here: Place, target: TargetSettings, provider: ProviderSettings | None) -> Iterator[Finding]:
+    """A model of a provider with workflows that has none."""
+    if provider is None or not provider.workflows or target.model in {*provider.workflows, "*"}:
+        return
+    known = sorted(provider.workflows)
+    hint = suggestion(target.model, known) or f": it has them for {', '.join(known)}"
+    yield Finding(here, f"provider {quoted(target.provider)} has no workflow for {quoted(target.model)}{hint}")
+
+
+def _params(
+    name: str, model: ModelSettings, adapters: Mapping[str, Adapter], graphs: Mapping[str, Graphs]
+) -> Iterator[Finding]:
     """Default parameters that no target of the chain can express."""
     if any(target.provider not in adapters for target in model.chain):
         return
-    dialects = [adapters[target.provider].dialect(target.like or target.model) for target in model.chain]
+    dialects = [adapters[target.provider].dialect(known_as(target, graphs)) for target in model.chain]
     for parameter, value in model.params.asked().items():
         if parameter in _NOT_THE_TARGETS or any(_takes(dialect, parameter, value) for dialect in dialects):
             continue

@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from router.config.checks import Finding, chains_by_provider, check
 from router.config.mistakes import ConfigError, Mistake, in_order, quoted
@@ -11,36 +13,51 @@ from router.config.model import Settings
 from router.config.nodes import Node, parse
 from router.config.references import Unset, fill
 from router.config.schema import schema
+from router.config.text import Reader, read_text
 from router.config.validate import validate
+from router.config.workflows import Graphs, Unreadable, graphs
 
 __all__ = ["ConfigError", "Loaded", "Mistake", "load", "read_text", "schema"]
-
-MAX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that can be used. `text_hash` is the SHA-256 of the file as it was read."""
+    """A configuration that can be used.
+
+    `text_hash` is the SHA-256 of the file as it was read, and of the graphs that it names, which `graphs` has by
+    provider; `texts` are all of them as they were read, references not filled in.
+    """
 
     settings: Settings
     warnings: tuple[Mistake, ...]
     text_hash: str
+    graphs: Mapping[str, Graphs] = field(default_factory=dict)
+    texts: Mapping[Path, str] = field(default_factory=dict, repr=False)
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Loaded:
+def load(path: Path, environ: Mapping[str, str], read: Reader = read_text) -> Loaded:
     """Read a configuration.
 
     Raises:
         ConfigError: it cannot be used; all its mistakes.
     """
+    texts: dict[Path, str] = {}
+
+    def noted(file: Path) -> str:
+        texts[file] = read(file)
+        return texts[file]
+
     file = str(path)
-    text = read_text(path)
+    text = noted(path)
     tree, mistakes = parse(text, file)
     malformed, unset = fill(tree, file, environ, path.parent)
     written = {node.place for node in tree.walk()}
     settings, illegal = validate(tree, Settings, file, path.parent)
     mistakes += malformed + illegal
-    findings = list(check(settings, written)) if settings is not None else []
+    unreadable: list[Unreadable] = []
+    found = graphs(settings, noted, mistakes, unreadable) if settings is not None else {}
+    findings = [Finding(each.place, each.why) for each in unreadable]
+    findings += check(settings, written, found) if settings is not None else []
     mistakes += [_mistake(finding, tree, file) for finding in findings if finding.grave]
     warnings = [_mistake(finding, tree, file) for finding in findings if not finding.grave]
     users = chains_by_provider(settings) if settings is not None else {}
@@ -49,31 +66,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
         (mistakes if grave else warnings).append(told)
     if mistakes or settings is None:
         raise ConfigError(mistakes)
-    return Loaded(settings, in_order(warnings), hashlib.sha256(text.encode()).hexdigest())
-
-
-def read_text(path: Path) -> str:
-    """A file's text.
-
-    Raises:
-        ConfigError: it is not there, too large, or no UTF-8.
-    """
-    file = str(path)
-    try:
-        with path.open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError([Mistake(file, 0, 0, "", "no such file: check the path")]) from None
-    except OSError as error:
-        raise ConfigError([Mistake(file, 0, 0, "", f"cannot be read ({error.strerror}): check the path")]) from None
-    if len(raw) > MAX_BYTES:
-        raise ConfigError([Mistake(file, 0, 0, "", "larger than 4MiB: no config is, so check the path")])
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig", "replace")
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise ConfigError([Mistake(file, line, column, "", "not UTF-8: save the file in that encoding")]) from None
+    whole = text.encode() + (msgspec.json.encode(found) if found else b"")
+    return Loaded(settings, in_order(warnings), hashlib.sha256(whole).hexdigest(), found, texts)
 
 
 def _mistake(finding: Finding, tree: Node, file: str) -> Mistake:

@@ -1,10 +1,14 @@
 """A file to its text, or to what keeps it from being read."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from router.config.mistakes import ConfigError, Mistake
 
 MAX_BYTES = 4 << 20
+
+Reader = Callable[[Path], str]
+"""What gives the text of a file, or raises `ConfigError`."""
 
 
 def read_text(path: Path) -> str:

@@ -164,6 +164,10 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     return directory / value
 
 
+def _in_a_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def _address(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -240,6 +244,11 @@ Whole = BeforeValidator(_whole)
 Number = BeforeValidator(_number)
 Switch = Annotated[bool, BeforeValidator(_switch)]
 FilePath = Annotated[Path, BeforeValidator(_path, json_schema_input_type=str)]
+FilePaths = Annotated[
+    tuple[FilePath, ...],
+    Field(min_length=1),
+    BeforeValidator(_in_a_list, json_schema_input_type=str | tuple[str, ...]),
+]
 Address = Annotated[str, AfterValidator(_address)]
 StorePlace = Annotated[str, AfterValidator(_store_place)]
 PictureSize = Annotated[str, AfterValidator(_picture_size)]

@@ -13,7 +13,7 @@ from providers.base import Adapter, Workflows
 from router.config.mistakes import ConfigError, Mistake, Place
 from router.config.model import Settings, TargetSettings
 from router.config.nodes import Node, parse
-from router.config.text import read_text
+from router.config.text import Reader
 
 _EXPORT = "save the workflow with 'Export (API)'"
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -37,7 +37,9 @@ class _File:
     graph: Any
 
 
-def graphs(settings: Settings, mistakes: list[Mistake], unreadable: list[Unreadable]) -> dict[str, Graphs]:
+def graphs(
+    settings: Settings, read: Reader, mistakes: list[Mistake], unreadable: list[Unreadable]
+) -> dict[str, Graphs]:
     """Provider -> the graphs that it runs, where there are any; mistakes are added to the lists."""
     found: dict[str, Graphs] = {}
     for name, provider in settings.providers.items():
@@ -48,13 +50,13 @@ def graphs(settings: Settings, mistakes: list[Mistake], unreadable: list[Unreada
         if spoken is None or not provider.workflows:
             continue
         before = len(mistakes) + len(unreadable)
-        read = {
-            model: list(_files(paths, ("providers", name, "workflows", model), mistakes, unreadable))
+        given = {
+            model: list(_files(paths, read, ("providers", name, "workflows", model), mistakes, unreadable))
             for model, paths in provider.workflows.items()
         }
-        mistakes += [told for files in read.values() for told in _flaws(spoken, files)]
+        mistakes += [told for files in given.values() for told in _flaws(spoken, files)]
         if len(mistakes) + len(unreadable) == before:
-            found[name] = {model: [file.graph for file in files] for model, files in read.items()}
+            found[name] = {model: [file.graph for file in files] for model, files in given.items()}
     return found
 
 
@@ -70,12 +72,12 @@ def known_as(target: TargetSettings, found: Mapping[str, Graphs]) -> str:
 
 
 def _files(
-    paths: Sequence[Path], place: Place, mistakes: list[Mistake], unreadable: list[Unreadable]
+    paths: Sequence[Path], read: Reader, place: Place, mistakes: list[Mistake], unreadable: list[Unreadable]
 ) -> Iterator[_File]:
     for index, path in enumerate(paths):
         file = str(path)
         try:
-            text = read_text(path)
+            text = read(path)
             graph = msgspec.json.decode(text)
             tree, odd = parse(text, file)
         except msgspec.DecodeError as error:
