@@ -1,6 +1,6 @@
 """Everything built from one config, ready to serve: providers, routes, keys. Replaced whole, never changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from router.messages.errors import Refused
 from router.messages.limits import BodyLimits
 from router.wire.fetch import Fetcher
 from router.wire.send import LocalSend, Wire
+from router.wire.shared import SharedWires
 from router.wire.transport import TransportSettings, build_transport
 
 
@@ -33,15 +34,18 @@ class Runtime:
     `openai/dall-e-3`), then under the wildcards.
     """
 
-    def __init__(self, loaded: Loaded, catalog: Catalog) -> None:
+    def __init__(self, loaded: Loaded, catalog: Catalog, wires: SharedWires | None = None) -> None:
         settings = loaded.settings
         self.version = loaded.text_hash
         self.server = settings.server
         self.limits = BodyLimits.of(settings.server)
-        self.keys = Keys((key.key.reveal(), Caller(key.name, key.models)) for key in settings.server.keys)
+        self.keys = Keys(
+            (key.key.reveal(), Caller(key.name, key.models, key.limits, key.budget)) for key in settings.server.keys
+        )
         self._catalog = catalog
         self._graphs = loaded.graphs
-        self._wires: list[Wire] = []
+        self._wires = wires if wires is not None else SharedWires()
+        self._taken: list[Hashable] = []
         self.store = PictureStore.open(settings.server.store)
         self._fetcher = Fetcher(ca_files=_authorities(settings))
         self.images_fetcher = Fetcher(max_bytes=settings.server.max_image) if settings.server.fetch_images else None
@@ -88,9 +92,9 @@ class Runtime:
         return route
 
     async def aclose(self) -> None:
-        """Close every connection to the backends."""
-        for wire in self._wires:
-            await wire.aclose()
+        """Close every connection to the backends that no other config uses."""
+        for made_of in self._taken:
+            await self._wires.give_back(made_of)
         await self._fetcher.aclose()
         if self.images_fetcher is not None:
             await self.images_fetcher.aclose()
@@ -141,18 +145,17 @@ class Runtime:
         adapter = equipped(providers.load(given.kind), self._graphs.get(name))
         if adapter.local is not None:
             return Provider(name=name, kind=given.kind, adapter=adapter, send=LocalSend(adapter), options=given.options)
-        transport = build_transport(
-            TransportSettings(
-                transport=given.transport,
-                connect_timeout=given.connect_timeout or settings.defaults.connect_timeout,
-                pool_size=given.pool_size,
-                ca_file=given.ca_file,
-            ),
-        )
         base_url = given.base_url or adapter.base_url
         assert base_url is not None  # noqa: S101 - the config was checked for it
-        wire = Wire(adapter, base_url, key, transport)
-        self._wires.append(wire)
+        connection = TransportSettings(
+            transport=given.transport,
+            connect_timeout=given.connect_timeout or settings.defaults.connect_timeout,
+            pool_size=given.pool_size,
+            ca_file=given.ca_file,
+        )
+        made_of = (name, given.kind, base_url, key, connection)
+        wire = self._wires.take(made_of, lambda: Wire(adapter, base_url, key, build_transport(connection)))
+        self._taken.append(made_of)
         return Provider(
             name=name,
             kind=given.kind,

@@ -26,6 +26,7 @@ class Loaded:
 
     `text_hash` is the SHA-256 of the file as it was read, and of the graphs that it names, which `graphs` has by
     provider; `texts` are all of them as they were read, references not filled in.
+    `secret_files` are those that references name.
     """
 
     settings: Settings
@@ -33,6 +34,16 @@ class Loaded:
     text_hash: str
     graphs: Mapping[str, Graphs] = field(default_factory=dict)
     texts: Mapping[Path, str] = field(default_factory=dict, repr=False)
+    secret_files: frozenset[Path] = frozenset()
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """Every file that went into it."""
+        return self.secret_files | self.texts.keys()
+
+    def same(self, other: "Loaded") -> bool:
+        """Whether nothing differs, the values of references included."""
+        return (self.text_hash, self.settings) == (other.text_hash, other.settings)
 
 
 def load(path: Path, environ: Mapping[str, str], read: Reader = read_text) -> Loaded:
@@ -50,7 +61,8 @@ def load(path: Path, environ: Mapping[str, str], read: Reader = read_text) -> Lo
     file = str(path)
     text = noted(path)
     tree, mistakes = parse(text, file)
-    malformed, unset = fill(tree, file, environ, path.parent)
+    named: set[Path] = set()
+    malformed, unset = fill(tree, file, environ, path.parent, named)
     written = {node.place for node in tree.walk()}
     settings, illegal = validate(tree, Settings, file, path.parent)
     mistakes += malformed + illegal
@@ -67,7 +79,7 @@ def load(path: Path, environ: Mapping[str, str], read: Reader = read_text) -> Lo
     if mistakes or settings is None:
         raise ConfigError(mistakes)
     whole = text.encode() + (msgspec.json.encode(found) if found else b"")
-    return Loaded(settings, in_order(warnings), hashlib.sha256(whole).hexdigest(), found, texts)
+    return Loaded(settings, in_order(warnings), hashlib.sha256(whole).hexdigest(), found, texts, frozenset(named))
 
 
 def _mistake(finding: Finding, tree: Node, file: str) -> Mistake:

@@ -34,15 +34,24 @@ class _Malformed(Exception):  # noqa: N818 - becomes a mistake
     """No reference at all."""
 
 
-def fill(tree: Node, file: str, environ: Mapping[str, str], directory: Path) -> tuple[list[Mistake], list[Unset]]:
-    """Fill in every reference; returns the malformed ones and those that lead nowhere, whose nodes are broken then."""
+def fill(
+    tree: Node,
+    file: str,
+    environ: Mapping[str, str],
+    directory: Path,
+    named: set[Path],
+) -> tuple[list[Mistake], list[Unset]]:
+    """Fill in every reference; returns the malformed ones and those that lead nowhere, whose nodes are broken then.
+
+    The files that references name are added to `named`.
+    """
     mistakes = []
     unset = []
     for node in tree.walk():
         if node.broken or not isinstance(node.value, str) or "$" not in node.value:
             continue
         try:
-            node.value = _REFERENCE.sub(lambda found: _filled(found, environ, directory), node.value)
+            node.value = _REFERENCE.sub(lambda found: _filled(found, environ, directory, named), node.value)
         except _Malformed as error:
             node.broken = True
             mistakes.append(node.mistake(file, str(error)))
@@ -52,11 +61,12 @@ def fill(tree: Node, file: str, environ: Mapping[str, str], directory: Path) -> 
     return mistakes, unset
 
 
-def _filled(found: re.Match[str], environ: Mapping[str, str], directory: Path) -> str:
+def _filled(found: re.Match[str], environ: Mapping[str, str], directory: Path, named: set[Path]) -> str:
     whole, inner = found.group(), found.group(1)
     if whole == "$$":
         return "$"
     if whole.endswith("}") and inner.startswith("file:") and inner != "file:":
+        named.add(directory / inner.removeprefix("file:"))
         return _read(directory / inner.removeprefix("file:"), inner.removeprefix("file:"))
     name = _NAME.fullmatch(inner)
     if name is None or not whole.endswith("}"):
