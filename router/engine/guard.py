@@ -12,6 +12,7 @@ from router.engine.route import Target
 from router.health.book import CIRCUIT, HEALTHY, Health, Place, Standing, State
 
 _PROBE_SLACK = 5.0  # seconds a probe's lease outlives the longest attempt
+_FORCED_EVERY = 1.0  # seconds between two tries at a target that is left out, where all are
 _OTHERS_PROBE = 1.0  # seconds until another worker's probe is looked at again
 
 
@@ -48,7 +49,7 @@ class Guard:
     slots: Slots = field(default_factory=Slots)
     leases: Leases = field(default_factory=OwnLeases)
     _probing: set[Place] = field(default_factory=set)
-    _forced: set[str] = field(default_factory=set)
+    _forced: dict[str, float] = field(default_factory=dict)
 
     def standing(self, target: Target) -> Standing:
         """How a target is doing."""
@@ -70,10 +71,11 @@ class Guard:
         return place
 
     def force(self, target: Target) -> Place | None:
-        """A place whatever its circuit says, where nobody else is left; one request at a time has it."""
-        if target.key in self._forced:
+        """A place whatever its circuit says, where nobody else is left; one request has it each second."""
+        now = self.health.clock()
+        if now < self._forced.get(target.key, now):
             return None
-        self._forced.add(target.key)
+        self._forced[target.key] = now + _FORCED_EVERY
         return self.health.force(target.key, target.account)
 
     def ended(self, place: Place, attempt: Attempt, *, hurried: bool) -> None:
@@ -86,7 +88,6 @@ class Guard:
 
     def leave(self, place: Place) -> None:
         """Give the place back."""
-        self._forced.discard(place.target)
         if place in self._probing:
             self._probing.discard(place)
             self.leases.release(place.target)

@@ -168,7 +168,7 @@ class Health:
         known.cooldown.over()
         was = known.circuit.phase(now)
         known.circuit.succeeded(place.generation, now)
-        if was is Phase.RAMPING:
+        if was is not Phase.CLOSED:
             self.tell(place.target, None)
 
     def failed(self, place: Place, error: ProviderError, *, counts: bool = True) -> None:

@@ -81,8 +81,11 @@ class Circuit:
             self._running -= 1
 
     def succeeded(self, generation: int, now: float) -> None:
-        """A call ended well."""
-        if generation != self.generation or self._open:
+        """A call ended well. One that was made although the circuit is open shows that it need not be."""
+        if generation != self.generation:
+            return
+        if self._open:
+            self.mend()
             return
         self._bucket(now).good += 1
         self._in_a_row = 0
@@ -113,7 +116,7 @@ class Circuit:
         self._window.clear()
 
     def mend(self) -> None:
-        """Another worker's probe went well: begin the ramp."""
+        """A call went well elsewhere, or against the odds: begin the ramp."""
         if self._open:
             self._open, self._width = False, 1
             self._running, self.generation = 0, self.generation + 1
