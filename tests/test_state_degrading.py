@@ -1,6 +1,7 @@
 """A shared store that is lost, a real Redis among them: it costs one short wait, and nothing written is forgotten."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from statistics import mean
@@ -231,3 +232,23 @@ async def test_a_store_that_is_not_there_stops_nothing(changes: Changes) -> None
     assert max(await some_calls(store, "alone")) < FIRST
     assert changes.ups == [False]
     await store.aclose()
+
+
+@NEEDS_REDIS
+@pytest.mark.anyio
+async def test_a_busy_router_is_not_a_lost_redis(
+    redis_server: RedisServer,  # noqa: F811 - a fixture
+    store: DegradingStore,
+    changes: Changes,
+) -> None:
+    """A loop that was held up for longer than the wait finds its answers there, and what is counted stays shared."""
+    await store.add("busy", 1, HOUR)
+    calls = [asyncio.ensure_future(store.add("busy", 1, HOUR)) for _ in range(20)]
+    await asyncio.sleep(0)
+    time.sleep(3 * WAIT)  # noqa: ASYNC251 - the fault
+    assert sorted(await asyncio.gather(*calls), key=lambda total: total or 0) == list(range(2, 22))
+    assert store.up
+    assert changes.ups == []
+    other = RedisStore(redis_server.url)
+    assert await other.add("busy", 0, HOUR) == 21
+    await other.aclose()

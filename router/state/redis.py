@@ -15,6 +15,9 @@ from router.state.base import StateLost
 T = TypeVar("T")
 
 _WAIT: Final = 0.2  # seconds for a call, connecting included
+# A loop that was held up has not waited, however late it is: what it could not read yet may be there.
+_LAG: Final = 0.02
+_ROUNDS: Final = 5
 # The version is in the prefix: two releases share one server while one takes over from the other.
 _PREFIX: Final = "image-router:v1:"
 _ENTRY: Final = f"{_PREFIX}entry:"
@@ -88,7 +91,7 @@ class RedisStore:
             url,
             max_connections=32,
             timeout=_WAIT,
-            socket_timeout=_WAIT,
+            socket_timeout=None,  # what reads late by our own fault is not lost: `_answered` waits
             socket_connect_timeout=_WAIT,
             retry=Retry(NoBackoff(), 0),
             protocol=2,  # what every Redis and Valkey speaks, in one round trip less
@@ -158,9 +161,13 @@ def _milliseconds(ttl: float) -> int:
 async def _answered(asked: Awaitable[T]) -> T:
     """What the server says in time, or that the store is lost, however its client puts it."""
     # A task of its own: who waits in the client for a connection may take a second timeout to notice the first.
-    task = asyncio.ensure_future(asked)
+    task, loop = asyncio.ensure_future(asked), asyncio.get_running_loop()
     try:
-        await asyncio.wait({task}, timeout=_WAIT)
+        for _ in range(_ROUNDS):
+            due = loop.time() + _WAIT
+            await asyncio.wait({task}, timeout=_WAIT)
+            if task.done() or loop.time() - due < _LAG:
+                break
     finally:
         if not task.done():
             task.add_done_callback(_ignore)
