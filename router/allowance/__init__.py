@@ -1,0 +1,1 @@
+"""What each caller may ask for in a minute, and spend."""
