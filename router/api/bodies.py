@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 
 from providers.base import Upload
+from router.admission.memory import current
 from router.api.body_limits import Intake
 from router.api.form_fields import nest
 from router.api.form_parts import FormParts
@@ -70,7 +71,7 @@ async def read_body(request: Request, limits: BodyLimits) -> Body:
     spool = Spool(limits.spool_dir)
     try:
         async with asyncio.timeout(limits.patience) as clock:
-            return await _read(request, Intake(request, limits, clock), spool, limits)
+            body = await _read(request, Intake(request, limits, clock), spool, limits)
     except TimeoutError as error:
         spool.close()
         words = (
@@ -80,6 +81,9 @@ async def read_body(request: Request, limits: BodyLimits) -> Body:
     except BaseException:
         spool.close()
         raise
+    if (held := current.get()) is not None:
+        held.drop_all()  # its pictures are on disk
+    return body
 
 
 async def _read(request: Request, intake: Intake, spool: Spool, limits: BodyLimits) -> Body:
@@ -96,7 +100,7 @@ async def _read(request: Request, intake: Intake, spool: Spool, limits: BodyLimi
         raise Refused(415, "unsupported_media_type", f"{shown}: send {JSON}, {MULTIPART} or {URLENCODED}")
     intake.allow(min(limits.max_json, limits.max_body))
     body = await intake.whole()
-    read = _json_body if kind == JSON else _urlencoded_body
+    read = json_body if kind == JSON else _urlencoded_body
     if len(body) > MIB:
         return await asyncio.to_thread(read, body, spool, limits)
     return read(body, spool, limits)
@@ -109,7 +113,12 @@ async def _guess(intake: Intake) -> str:
     return JSON if first.lstrip()[:1] == b"{" else ""
 
 
-def _json_body(body: bytes | bytearray, spool: Spool, limits: BodyLimits) -> Body:
+def json_body(body: bytes | bytearray, spool: Spool, limits: BodyLimits) -> Body:
+    """What a JSON body says; its pictures go to the spool.
+
+    Raises:
+        Refused: 400, where it cannot be read.
+    """
     if len(body) > MIB and body.count(b",") > _MOST_COMMAS:
         raise _not_json(f"it has more than {_MOST_COMMAS} values")
     try:

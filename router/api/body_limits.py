@@ -4,6 +4,8 @@ import asyncio
 
 from starlette.requests import ClientDisconnect, Request
 
+from router.admission.gate import Reason, Shed
+from router.admission.memory import current
 from router.messages.errors import Refused
 from router.messages.limits import MIB, BodyLimits
 
@@ -53,13 +55,20 @@ class Intake:
         self._returned = data
 
     async def whole(self) -> bytes | bytearray:
-        """All that is left, in memory; a body that came in one message is not copied."""
+        """All that is left, in memory; a body that came in one message is not copied.
+
+        Raises:
+            Shed: the body did not tell its length, and is more than there is room for.
+        """
         first = await self.piece()
         if self._ended:
             return first
         body = bytearray(first)
+        held = None if self._declared else current.get()
         while data := await self.piece():
             body += data
+            if held is not None and not held.add(len(data)):
+                raise Shed(Reason.MEMORY)
         return body
 
     def _count(self, size: int) -> None:

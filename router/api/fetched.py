@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from providers.base import Upload
+from router.admission.memory import current
 from router.api.bodies import Body
 from router.images.spool import Spool
 from router.messages.errors import Refused
@@ -38,4 +39,6 @@ async def _upload(picture: Upload | str, param: str, fetcher: Fetcher, spool: Sp
     offset = spool.size
     spool.append(data)
     await asyncio.to_thread(spool.flush)
+    if (held := current.get()) is not None:
+        held.drop(len(data))
     return spool.upload(offset, len(data))

@@ -45,5 +45,6 @@ class BodyLimits:
             max_json=server.max_json,
             max_text=server.max_form_text,
             max_image=server.max_image,
+            patience=server.timeouts.body,
             spool_dir=server.spool_dir,
         )

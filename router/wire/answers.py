@@ -7,10 +7,14 @@ from typing import cast
 
 from providers.base import Answer, ErrorKind, OutcomeClass, ProviderError, bad_response
 from providers.http import AsyncByteStream, ConnectError, ConnectTimeout, PoolTimeout, Response
+from router.admission.memory import Holding, current
 from router.wire.sse import Event, Events
 
 _LONGEST_WORDS = 64 * 1024
 """Bytes of an event that may be words and quote the key; a longer one is a picture, and not searched for it."""
+
+_READ_AHEAD = 1280 * 1024
+"""Bytes that the transport holds of a large answer besides those that it handed over."""
 
 # What a transport raises only where no byte of the request left us.
 _UNSENT: Mapping[type[Exception], str] = {
@@ -49,6 +53,7 @@ async def read_events(response: Response, secret: bytes) -> AsyncGenerator[Event
         ProviderError: the stream broke off, or must not be used.
     """
     events = Events()
+    held = current.get()
     _compressed(response.headers, response.status_code)
     pieces = cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncByteStream", response.stream)))
     try:
@@ -56,6 +61,8 @@ async def read_events(response: Response, secret: bytes) -> AsyncGenerator[Event
             async for piece in pieces:
                 for event in events.feed(piece):
                     yield _redacted(event, secret)
+                if held is not None and not held.add(len(piece)):
+                    await held.room()
     except ProviderError:
         raise
     except Exception as error:
@@ -99,11 +106,31 @@ async def _whole(response: Response, secret: bytes, max_answer: int) -> Answer:
 
 async def _body(response: Response, max_answer: int) -> bytes:
     body = BytesIO()  # gives up its bytes without a copy; pieces in a list would be held twice while they are joined
+    if (held := current.get()) is None:
+        await _fill(body, response, max_answer, None)
+        return body.getvalue()
+    told = response.headers.get("content-length", "")
+    ahead = 0 if told.isdecimal() and int(told[:9]) < _READ_AHEAD else _READ_AHEAD
+    held.add(ahead)
+    try:
+        await _fill(body, response, max_answer, held)
+    except BaseException:
+        held.drop(body.tell())
+        raise
+    finally:
+        held.drop(ahead)
+    return body.getvalue()
+
+
+async def _fill(body: BytesIO, response: Response, max_answer: int, held: Holding | None) -> None:
+    """Read into `body`. Where all requests together hold too much, the rest waits in the socket until there is room."""
     async for piece in cast("AsyncByteStream", response.stream):
         body.write(piece)
+        on = held is None or held.add(len(piece))
         if body.tell() > max_answer:
             raise bad_response(f"the backend's answer is larger than {max_answer} bytes")
-    return body.getvalue()
+        if held is not None and not on:
+            await held.room()
 
 
 def _redacted(event: Event, secret: bytes) -> Event:

@@ -13,7 +13,10 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from providers.http import URL, Headers, InvalidURL, wire_level
 from router import __version__
+from router.admission.memory import current
+from router.tracing import names, spans
 from router.wire.guard import Connector, Denied, Resolve, anywhere, lookup, plain
+from router.wire.waiting import waiting
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -110,8 +113,9 @@ class Fetcher:
             reraise=True,
         )
         try:
-            async with asyncio.timeout(self._timeout):
-                fetched: bytes = await retrying(self._follow, url, own, insecure=insecure)
+            with waiting(), spans.span(names.DOWNLOAD, {}, spans.Kind.CLIENT):
+                async with asyncio.timeout(self._timeout):
+                    fetched: bytes = await retrying(self._follow, url, own, insecure=insecure)
         except TimeoutError:
             raise FetchFailed(f"the address took longer than {self._timeout:g} s to fetch", final=False) from None
         return fetched
@@ -158,16 +162,27 @@ class Fetcher:
             raise FetchFailed(f"the address answered {response.status}", final=not passing)
         if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise FetchFailed("the address compressed its answer although it was asked not to", final=True)
-        pieces = []
+        pieces: list[bytes] = []
+        try:
+            await self._fill(pieces, response)
+        except BaseException:
+            if (held := current.get()) is not None:
+                held.drop(sum(map(len, pieces)))
+            raise
+        return b"".join(pieces)
+
+    async def _fill(self, pieces: list[bytes], response: wire_level.Response) -> None:
+        held = current.get()
         size = 0
         async for piece in response.aiter_stream():
             size += len(piece)
             if size > self._max_bytes:
                 raise FetchFailed(f"the address holds more than {self._max_bytes} bytes", final=True)
             pieces.append(piece)
+            if held is not None:
+                held.add(len(piece))  # and no wait for room: the time for it is short, and the picture is paid for
         if not size:
             raise FetchFailed("the address holds nothing", final=True)
-        return b"".join(pieces)
 
 
 def _pool(connector: Connector, context: ssl.SSLContext) -> wire_level.AsyncConnectionPool:
