@@ -319,7 +319,7 @@ def test_what_is_for_the_router_never_reaches_a_provider(router: httpx.Client, b
         headers={**KEY, "x-secret-header": "s", "cookie": "c=1"},
     )
     assert answer.status_code == 200
-    assert answer.headers["x-router-cache"] == "BYPASS"
+    assert answer.headers["x-router-cache"] == "MISS"
     record = backend.ledger.records[0]
     assert set(record.fields) == {"model", "prompt", "n"}
     assert not {"x-secret-header", "cookie"} & set(record.headers)

@@ -1,7 +1,6 @@
 """Sends what was rendered: pieces in order, never joined, so that a picture is not copied on its way out."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from starlette.types import Send
@@ -14,11 +13,9 @@ _SMALL = 64 * 1024  # joined below: one write is then cheaper than several
 async def send_answer(answer: Rendered, request_id: str, send: Send) -> None:
     """Write a rendered response to the client."""
     length = sum(map(len, answer.pieces))
+    told = {"content-type": "application/json", "content-length": str(length), "x-request-id": request_id}
     headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(length).encode()),
-        (b"x-request-id", request_id.encode()),
-        *((name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()),
+        (name.encode(), value.encode("latin-1", "replace")) for name, value in {**told, **answer.headers}.items()
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     pieces = (b"".join(answer.pieces),) if length < _SMALL else answer.pieces
@@ -28,27 +25,31 @@ async def send_answer(answer: Rendered, request_id: str, send: Send) -> None:
 
 
 async def send_patiently(
-    work: Coroutine[Any, Any, Rendered],
-    pause: float,
+    rendering: asyncio.Future[Rendered],
+    gone: asyncio.Future[None],
+    pause: float | None,
     request_id: str,
     send: Send,
-    observe: Callable[[Rendered], None],
 ) -> None:
-    """Write what `work` renders, and a blank every `pause` seconds until then, for proxies that cut silence.
+    """Write what `rendering` comes to, and a blank every `pause` seconds until then, for proxies that cut silence.
 
     JSON may begin with blanks. Once one is out the status is 200, also for an error, which only the body then tells.
-    `observe` is told of the answer before it goes out.
+    Nothing more is written once the client is `gone`.
     """
-    rendering = asyncio.ensure_future(work)
     started = False
-    while not (await asyncio.wait({rendering}, timeout=pause))[0]:
+    while not rendering.done():
+        news: set[asyncio.Future[Any]] = {rendering, gone}
+        await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            return
+        if rendering.done():
+            break
         if not started:
             started = True
             headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b" ", "more_body": True})
     answer = await rendering
-    observe(answer)
     if not started:
         await send_answer(answer, request_id, send)
         return

@@ -16,6 +16,7 @@ MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "g
 _EXTENSIONS = {media_type: extension for extension, media_type in MEDIA_TYPES.items()}
 _NAME = re.compile(rf"([0-9]{{1,7}})/([0-9a-f]{{16}})/([0-9a-f]{{32}})\.({'|'.join(MEDIA_TYPES)})")
 _HOUR = re.compile(r"[0-9]{1,7}")
+_KEPT = re.compile(r"[0-9]{1,7}/answers/[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,16 @@ class PictureName:
     def kept_until(self) -> int:
         """The second up to which the picture is surely there."""
         return (self.hour + 1) * HOUR
+
+
+def kept_name(until: float) -> str:
+    """A fresh name for what is kept beside the pictures. It is no picture's name, so that no link can open it."""
+    return f"{int(until // HOUR)}/answers/{secrets.token_hex(16)}"
+
+
+def is_ours(name: str) -> bool:
+    """Whether a file in the store was put there by a router."""
+    return PictureName.read(name) is not None or _KEPT.fullmatch(name) is not None
 
 
 def owner_digest(owner: str) -> str:

@@ -17,7 +17,7 @@ from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
 
 from router.config.model import Store
 from router.images.links import FILES_PATH, Claim, LinkRefused, Links, kept_key
-from router.images.names import PictureName, is_over
+from router.images.names import PictureName, is_ours, is_over, kept_name
 
 Cloud = S3Store | GCSStore | AzureStore
 
@@ -77,6 +77,19 @@ class PictureStore:
         self._links = links
         self._directory = directory
         self._clock = clock
+        self.failed: Callable[[], None] = _nothing
+        """Is told whenever the store could not do its part."""
+
+    @contextmanager
+    def _told(self, task: str) -> Iterator[None]:
+        try:
+            with _told(task):
+                yield
+        except NotStored:
+            raise
+        except StoreFailed:
+            self.failed()
+            raise
 
     @classmethod
     def open(cls, settings: Store, clock: Callable[[], float] = time.time) -> "PictureStore":
@@ -113,7 +126,7 @@ class PictureStore:
                 "Content-Disposition": f'inline; filename="{name.file}"',
                 "Cache-Control": f"private, max-age={int(self._lifetime)}",
             }
-        with _told("keep a picture"):
+        with self._told("keep a picture"):
             # in one piece: an upload in parts that is cut short leaves them in the bucket, hidden and paid for
             await obstore.put_async(self._store, str(name), data, attributes=attributes, use_multipart=False)
         return name
@@ -129,7 +142,7 @@ class PictureStore:
         if self._links is not None:
             return f"{base_url}{FILES_PATH}/{self._links.sign(name, expires_at)}"
         assert not isinstance(self._store, LocalStore)  # noqa: S101 - a directory always has its links
-        with _told("sign a link"):
+        with self._told("sign a link"):
             return await obstore.sign_async(self._store, "GET", str(name), timedelta(seconds=int(expires_at - now)))
 
     def claim(self, token: str) -> tuple[Claim, int]:
@@ -150,7 +163,7 @@ class PictureStore:
         Raises:
             NotStored, StoreFailed: it is not there, or cannot be read.
         """
-        with _told("find a picture"):
+        with self._told("find a picture"):
             return int((await obstore.head_async(self._store, str(name)))["size"])
 
     async def read(self, name: PictureName, start: int, end: int) -> AsyncIterator[bytes]:
@@ -160,9 +173,30 @@ class PictureStore:
             NotStored, StoreFailed: it is not there, or cannot be read.
         """
         for at in range(start, end, _PIECE):
-            with _told("read a picture"):
+            with self._told("read a picture"):
                 piece = await obstore.get_range_async(self._store, str(name), start=at, end=min(at + _PIECE, end))
             yield piece.to_bytes()
+
+    async def keep(self, data: Sequence[bytes | memoryview], seconds: float) -> str:
+        """Keep what no link shall ever open, for at least so long; the name to ask for it by.
+
+        Raises:
+            StoreFailed: it could not be kept; nothing of it is left.
+        """
+        name = kept_name(self._clock() + seconds)
+        with self._told("keep an answer"):
+            await obstore.put_async(self._store, name, data, use_multipart=False)
+        return name
+
+    async def kept(self, name: str) -> bytes:
+        """What was kept.
+
+        Raises:
+            NotStored, StoreFailed: it is not there, or cannot be read.
+        """
+        with self._told("read an answer"):
+            found = await obstore.get_async(self._store, name)
+            return (await found.bytes_async()).to_bytes()
 
     async def sweep(self) -> int:
         """Delete the pictures whose time is over; how many these were.
@@ -170,7 +204,7 @@ class PictureStore:
         Raises:
             StoreFailed: not all could be deleted.
         """
-        with _told("delete what has expired"):
+        with self._told("delete what has expired"):
             if self._directory is not None:
                 return await asyncio.to_thread(_sweep_directory, self._directory, self._clock())
             return await self._sweep_cloud()
@@ -196,7 +230,7 @@ class PictureStore:
             if not is_over(folder, now):
                 continue
             async for batch in obstore.list(self._store, folder, chunk_size=_BATCH):
-                names = [each["path"] for each in batch if PictureName.read(each["path"])]
+                names = [each["path"] for each in batch if is_ours(each["path"])]
                 with suppress(FileNotFoundError):  # another router was faster
                     await obstore.delete_async(self._store, names)
                 deleted += len(names)
@@ -236,7 +270,7 @@ def _sweep_directory(directory: Path, now: float) -> int:
     for folder in [each for each in directory.iterdir() if is_over(each.name, now)]:
         for file in folder.glob("*/*"):
             finished = file.name.partition("#")[0]  # what is being written has a number behind its name
-            if deleted < _MOST_AT_ONCE and PictureName.read(f"{folder.name}/{file.parent.name}/{finished}"):
+            if deleted < _MOST_AT_ONCE and is_ours(f"{folder.name}/{file.parent.name}/{finished}"):
                 file.unlink(missing_ok=True)
                 deleted += 1
         for empty in (*folder.glob("*"), folder):
@@ -253,6 +287,10 @@ def _told(task: str, remedy: str = "see that server.store can be reached and has
     except _FAULTS as error:
         kind = NotStored if isinstance(error, FileNotFoundError) else StoreFailed
         raise kind(f"the picture store could not {task} ({_first_line(error)}): {remedy}") from error
+
+
+def _nothing() -> None:
+    """Nobody counts."""
 
 
 def _first_line(error: Exception) -> str:

@@ -34,8 +34,12 @@ def finished(request: ImageRequest, delivery: Delivery) -> list[Piece]:
 
 def failed(error: Refused) -> list[Piece]:
     """A failure after the first event: both OpenAI clients raise it."""
-    inner = envelope(error)
-    return [b'event: error\ndata: {"type":"error",' + inner[1:] + b"\n\n"]
+    return failed_as(envelope(error))
+
+
+def failed_as(body: bytes) -> list[Piece]:
+    """The same of an error as it would be answered otherwise."""
+    return [b'event: error\ndata: {"type":"error",' + body[1:] + b"\n\n"]
 
 
 def _event(request: ImageRequest, word: str, picture: Picture, more: Mapping[str, Any]) -> list[Piece]:
