@@ -1,8 +1,7 @@
 """The application: every route, and the envelope around whatever no route answers."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,17 +11,22 @@ from starlette.routing import BaseRoute, Route
 
 from providers.base import Operation
 from router.api import ops
+from router.api.console import Console
+from router.api.draining import Drained
 from router.api.files import Files
 from router.api.images import Images
+from router.api.live import Live
 from router.api.models import Models
+from router.api.reload import reload
 from router.api.request_id import request_id
 from router.images.links import FILES_PATH
 from router.messages.errors import Refused
 from router.messages.response import refusal
-from router.runtime import Service
+from router.service import Service
 
 IMAGE_PREFIXES = ("/v2/router", "/v3/router", "/v1", "/v2/gateway", "/v2/proxy")
 MODEL_PREFIXES = ("/v3/router", "/v2/router", "/v1")
+LEGACY_EDITS = "/v1/edits"
 PATHS = {
     Operation.GENERATE: "images/generations",
     Operation.EDIT: "images/edits",
@@ -30,18 +34,22 @@ PATHS = {
 }
 
 
-def build(service: Service) -> Starlette:
-    """The ASGI application over a running service; it closes the service when it ends."""
+def build(
+    service: Service, around: Callable[[], AbstractContextManager[None]] = nullcontext, *, metrics: bool = True
+) -> Starlette:
+    """The ASGI application over a running service; it closes the service when it ends.
+
+    `around` is entered while it runs; `metrics`: whether /metrics is among its paths.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(service.sweep())
-        yield
-        sweeping.cancel()
-        await service.aclose()
+        with around():
+            async with service.running():
+                yield
 
     app = Starlette(
-        routes=_routes(),
+        routes=_routes(metrics=metrics),
         exception_handlers={HTTPException: _no_route, Exception: _no_route},
         lifespan=lifespan,
     )
@@ -49,9 +57,9 @@ def build(service: Service) -> Starlette:
     return app
 
 
-def _routes() -> list[BaseRoute]:
+def _routes(*, metrics: bool) -> list[BaseRoute]:
     images = [
-        Route(f"{prefix}/{path}", Images(operation, default_model=prefix == "/v1"), methods=["POST"])
+        Route(f"{prefix}/{path}", _images(operation, default_model=prefix == "/v1"), methods=["POST"])
         for prefix in IMAGE_PREFIXES
         for operation, path in PATHS.items()
     ]
@@ -62,12 +70,22 @@ def _routes() -> list[BaseRoute]:
     ]
     return [
         *images,
+        Route(LEGACY_EDITS, _images(Operation.EDIT, default_model=True), methods=["POST"]),
         *models,
         Route(f"{FILES_PATH}/{{token}}", Files(), methods=["GET", "HEAD"]),
+        Route("/console", Console()),
+        Route("/console/live", Live()),
+        Route("/console/{file}", Console()),
+        Route("/console/", Console()),
+        Route("/-/reload", reload, methods=["POST"]),
         Route("/livez", ops.livez),
         Route("/readyz", ops.readyz),
-        Route("/metrics", ops.metrics),
+        *([Route("/metrics", ops.metrics)] if metrics else []),
     ]
+
+
+def _images(operation: Operation, *, default_model: bool) -> Drained:
+    return Drained(Images(operation, default_model=default_model), operation)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -71,20 +72,20 @@ def command(
 
     What it logs goes to `log`: a pipe that nobody reads would hold it up.
     """
-    with (log or Path(os.devnull)).open("w") as sink:
+    with (log or Path(os.devnull)).open("w") as sink, tempfile.TemporaryDirectory() as state:
         process = subprocess.Popen(
             [sys.executable, "-m", "router", "serve", "--port", "0", *arguments],
             cwd=ROOT,
-            env={**os.environ, **(environ or {})},
+            env={**os.environ, "XDG_STATE_HOME": state, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=sink,
             text=True,
         )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert "listens on " in line, f"it did not start: {log and log.read_text()}"
-        yield line.split("listens on ")[1].split()[0], process
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert "listens on " in line, f"it did not start: {log and log.read_text()}"
+            yield line.split("listens on ")[1].split()[0], process
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)

@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from router import __version__
-from router.observe.metrics import CONTENT_TYPE
-from router.runtime import Service
+from router.observe.exposition import CONTENT_TYPE
+from router.observe.listener import bears
+from router.service import Service
 
 
 async def livez(_request: Request) -> Response:
@@ -16,13 +17,24 @@ async def livez(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """A config is loaded and the router takes requests; the body says which."""
+    """Whether the router takes requests; the body says by which config.
+
+    That is its hash, or `stale` where the one on disk has mistakes and the last one without is served.
+    """
     service: Service = request.app.state.service
-    return JSONResponse({"status": "ready", "version": __version__, "config": service.runtime.version})
+    status = "draining" if service.drain.begun else "stuck" if service.heart.stuck else "ready"
+    told: dict[str, str | int] = {"status": status, "version": __version__, "config": service.runtime.version}
+    if service.mistakes:
+        told |= {"config": "stale", "mistakes": service.mistakes, "serving": service.runtime.version}
+    return JSONResponse(told, 200 if status == "ready" else 503)
 
 
 async def metrics(request: Request) -> Response:
     """What Prometheus scrapes; made in a thread, as requests must not wait for it."""
     service: Service = request.app.state.service
+    token = service.runtime.server.metrics.token
+    if token is not None and not bears(request.headers.get("authorization"), token.reveal()):
+        return Response("give the token of server.metrics, as a bearer\n", 401, {"www-authenticate": "Bearer"})
+    service.metrics.sample()
     text = await asyncio.to_thread(service.metrics.exposition)
     return Response(text, media_type=CONTENT_TYPE)
