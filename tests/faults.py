@@ -29,10 +29,13 @@ class Peer:
         self.server = server
         self.reader = reader
         self.writer = writer
+        self.idle = False  # whether it waits for a request and owes nothing
 
     async def request(self) -> Seen:
         """The next request, whole, written into the ledger."""
+        self.idle = True
         head, headers = await self._head()
+        self.idle = False
         if "chunked" in headers.get("transfer-encoding", ""):
             body = await self._chunks()
         else:
@@ -40,7 +43,12 @@ class Peer:
         method, path, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         seen = Seen(method, path, headers, body, head)
         self.server.requests.append(seen)
+        self._last = seen
         return seen
+
+    def bill(self) -> None:
+        """The work of the last request is done, and costs money."""
+        self.server.billed.append(self._last)
 
     async def swallow(self) -> int:
         """Like `request`, for a body too large to keep: its length."""
@@ -52,6 +60,8 @@ class Peer:
 
     async def send(self, data: bytes) -> None:
         """These bytes, as they are."""
+        if self.writer.is_closing():
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
@@ -91,13 +101,19 @@ Script = Callable[[Peer], Awaitable[None]]
 
 @dataclass
 class FaultServer:
-    """A listening server. `requests` is its ledger; `connections` counts how often it was connected to."""
+    """A listening server.
+
+    `requests` is its ledger, `billed` those of them that cost money. `connections` counts how often it was connected
+    to; `talks` are the connections that are open.
+    """
 
     port: int = 0
     scheme: str = "http"
     host: str = "127.0.0.1"
     requests: list[Seen] = field(default_factory=list)
+    billed: list[Seen] = field(default_factory=list)
     connections: int = 0
+    talks: dict[asyncio.Task[None], Peer] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -116,20 +132,19 @@ async def answering(peer: Peer) -> None:
 async def faulty(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultServer]:
     """A server whose n-th connection runs the n-th script, and the last one from then on."""
     fault = FaultServer(scheme="https" if tls else "http", host="localhost" if tls else "127.0.0.1")
-    open_now: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        open_now[task] = writer
+        fault.talks[task] = peer = Peer(fault, reader, writer)
         script = scripts[min(fault.connections, len(scripts) - 1)]
         fault.connections += 1
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-                await script(Peer(fault, reader, writer))
+                await script(peer)
         finally:
             writer.close()
-            open_now.pop(task)
+            fault.talks.pop(task)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls, limit=1 << 20)
     fault.port = server.sockets[0].getsockname()[1]
@@ -137,8 +152,8 @@ async def faulty(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncIt
         yield fault
     finally:
         server.close()
-        left = list(open_now.items())
-        for task, writer in left:
-            writer.transport.abort()
+        left = list(fault.talks.items())
+        for task, peer in left:
+            peer.writer.transport.abort()
             task.cancel()
         await asyncio.gather(*(task for task, _ in left), return_exceptions=True)

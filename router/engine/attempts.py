@@ -15,8 +15,10 @@ from router.engine.ledger import Ledger, Row
 from router.engine.record import Attempt, Observer
 from router.engine.request import Retry
 from router.engine.route import Target
-from router.health.book import Place
+from router.health.book import Place, State
+from router.tracing import names, spans
 from router.wire.transport import call_deadline
+from router.wire.waiting import Polls, pausing, polls
 
 OWN_PATIENCE = 10.0  # seconds a Retry-After may hold the router's own retry; beyond it the next target is better
 CALLER_PATIENCE = 60.0  # seconds a Retry-After may hold a retry the caller asked for
@@ -81,6 +83,7 @@ class Tries:
         observer: is told of each.
         target: whom they are made at.
         quality: as sent, for the price where the backend does not say.
+        worth: what a try costs at most, where anybody knows.
         fallback_index: which of the caller's models this is.
     """
 
@@ -94,9 +97,12 @@ class Tries:
         target: Target,
         quality: str | None,
         fallback_index: int,
+        worth: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._target = target
         self._quality = quality
+        self._worth = worth
+        self._polls = Polls()
         self._draw = draw
         self._patience = patience
         self._watch = watch
@@ -109,7 +115,7 @@ class Tries:
     async def run(self) -> Harvest:
         """Try until there are pictures or no further try is due."""
         retrying = AsyncRetrying(
-            sleep=asyncio.sleep,
+            sleep=pausing,
             stop=self._too_late,
             wait=self._pause,
             retry=retry_if_exception(self._again),
@@ -150,11 +156,32 @@ class Tries:
         return made, attempt
 
     async def _timed(self, row: Row) -> tuple[Made, Attempt]:
+        target = self._target
+        said: dict[str, spans.Value] = {
+            names.OPERATION: names.GENERATE_CONTENT,
+            names.OUTPUT_TYPE: names.IMAGE,
+            names.PROVIDER: target.provider.kind,
+            names.REQUEST_MODEL: target.name.partition("/")[2],
+            names.TARGET: target.name,
+            names.ATTEMPT: self._number + 1,
+        }
+        with spans.span(f"{names.GENERATE_CONTENT} {target.name}", said, spans.Kind.CLIENT) as span:
+            try:
+                made, attempt = await self._within_time(row)
+            except ProviderError as error:
+                span.note(names.OUTCOME, error.outcome)
+                raise
+            span.note(names.OUTCOME, attempt.outcome)
+            return made, attempt
+
+    async def _within_time(self, row: Row) -> tuple[Made, Attempt]:
         loop = asyncio.get_running_loop()
         self._number += 1
         started = loop.time()
         self._observer.attempt_started(self._target)
         call_deadline.set(started + self._patience.call_timeout)
+        self._polls = Polls()
+        polls.set(self._polls)
         try:
             async with asyncio.timeout(self._patience.call_timeout):
                 made = await self._draw(row)
@@ -182,8 +209,9 @@ class Tries:
     def _failed(self, error: ProviderError, seconds: float) -> ProviderError:
         paid_failure = error.outcome is OutcomeClass.FAILED and self._target.provider.adapter.failed_is_billed
         self._billable += error.outcome is OutcomeClass.AMBIGUOUS or paid_failure
+        wasted = self._worth() if error.outcome is OutcomeClass.AMBIGUOUS or paid_failure else None
+        self._tell(replace(self._attempt(error.outcome, seconds), error=error, wasted=wasted))
         self._errors.append(error)
-        self._tell(replace(self._attempt(error.outcome, seconds), error=error))
         return error
 
     def _tell(self, attempt: Attempt) -> None:
@@ -197,6 +225,9 @@ class Tries:
             number=self._number,
             seconds=seconds,
             outcome=outcome,
+            after=self._errors[-1].kind if self._errors else None,
+            polls=self._polls.count,
+            ended=asyncio.get_running_loop().time(),
         )
 
     def _again(self, error: BaseException) -> bool:
@@ -225,6 +256,8 @@ class Tries:
         if error.outcome is OutcomeClass.AMBIGUOUS:
             return False
         if error.kind not in (ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT):
+            return False
+        if self._watch.guard.standing(self._target).state is State.OPEN:
             return False
         never_made = error.outcome is OutcomeClass.NOT_SENT
         if not never_made and error.status not in self._target.policy.retry.on_codes:

@@ -49,6 +49,7 @@ class Guard:
     slots: Slots = field(default_factory=Slots)
     leases: Leases = field(default_factory=OwnLeases)
     _probing: set[Place] = field(default_factory=set)
+    _asking: set[str] = field(default_factory=set)
     _forced: dict[str, float] = field(default_factory=dict)
 
     def standing(self, target: Target) -> Standing:
@@ -60,8 +61,16 @@ class Guard:
         health = self.health
         if not health.due(target.key):
             return health.enter(target.key, target.account)
-        if not await self.leases.take(target.key, target.policy.attempt_timeout + _PROBE_SLACK):
-            health.postpone(target.key, _OTHERS_PROBE)
+        if target.key in self._asking:
+            return None  # another request of this worker asks; its probe must not be mistaken for somebody else's
+        self._asking.add(target.key)
+        try:
+            ours = await self.leases.take(target.key, target.policy.attempt_timeout + _PROBE_SLACK)
+        finally:
+            self._asking.discard(target.key)
+        if not ours:
+            if health.due(target.key):
+                health.postpone(target.key, _OTHERS_PROBE)
             return None
         place = health.enter(target.key, target.account)
         if place is None:

@@ -134,7 +134,7 @@ class Handover:
                 "response_format", "url", "data:", "the picture store failed, so the link holds it all"
             )
             return await self._inlined(picture), said
-        return replace(picture, b64=None, data=None, url=url), None
+        return replace(picture, b64=None, data=None, url=url, kept=len(data)), None
 
     async def _inlined(self, picture: Picture) -> Picture:
         """A link stays one; bytes become base64."""

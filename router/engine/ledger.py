@@ -60,6 +60,7 @@ class Ledger:
         self._state = state
         self._clock = clock
         self._written = 0
+        self._jobs: dict[str, str] = {}
 
     async def begin(self, request: str, caller: str, target: str) -> Row:
         """Write a row: a submit is about to go out. Without the store, none is kept."""
@@ -79,6 +80,7 @@ class Ledger:
 
     async def accepted(self, row: Row, job: str) -> None:
         """The backend took the work: note where its job can be found."""
+        self._jobs[row.id] = job
         await self._put(_OPEN, replace(row, job=job))
 
     async def end(self, row: Row, outcome: OutcomeClass) -> None:
@@ -86,9 +88,10 @@ class Ledger:
         if (noted := spending.get()) is not None:
             noted.under_way -= 1
             noted.spent |= outcome not in _FREE
+        job = self._jobs.pop(row.id, None)
         with contextlib.suppress(StateLost):
             if outcome is OutcomeClass.AMBIGUOUS:
-                await self._put(_DOUBT, row)
+                await self._put(_DOUBT, replace(row, job=job))
             await self._state.delete(_OPEN + row.id)
 
     async def alive(self) -> None:

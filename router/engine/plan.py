@@ -88,17 +88,52 @@ def _emulated(request: ImageRequest, target: Target) -> tuple[ImageRequest, tupl
     return replace(request, operation=Operation.EDIT, prompt=prompt), (said,)
 
 
+def objections(request: ImageRequest, defaults: Mapping[str, Any], target: Target) -> tuple[str, ...]:
+    """Every reason why a target is not asked; none where `plan` has jobs for it."""
+    request, _ = _emulated(request, target)
+    strictness = request.strictness or target.policy.strictness
+    asked = {**defaults, **request.asked}
+    dialect = target.dialect if request.mask is None else target.dialect.masked()
+    found = list(_unmet(request, target))
+    try:
+        inexact = translate(asked, dialect, request.operation).warnings
+    except Unsupported as why:  # of all that is asked only transparency is no preference
+        found.append(str(why))
+        opaque = {name: value for name, value in asked.items() if name != "background"}
+        inexact = translate(opaque, dialect, request.operation).warnings
+    if strictness is Strictness.ERROR:
+        found += [warning.objection for warning in inexact]
+        found += map(_unknown, _lost(request, target))
+    return tuple(dict.fromkeys(found))
+
+
 def _require(request: ImageRequest, target: Target) -> None:
+    for reason in _unmet(request, target):
+        raise Unsupported(reason)
+
+
+def _unmet(request: ImageRequest, target: Target) -> Iterator[str]:
+    """The requirements that a target cannot meet."""
     dialect = target.dialect
     if request.operation not in dialect.operations:
-        raise Unsupported(f"operation: the model cannot {request.operation}")
+        yield f"operation: the model cannot {request.operation}"
     if len(request.images) > dialect.max_images:
-        raise Unsupported(f"image: the model takes at most {dialect.max_images}, not {len(request.images)}")
+        yield f"image: the model takes at most {dialect.max_images}, not {len(request.images)}"
     if request.mask is not None and dialect.mask is None:
-        raise Unsupported("mask: the model takes none")
+        yield "mask: the model takes none"
     for image in request.images:
         if image.media_type is not None and image.media_type not in dialect.input_types | CONVERTIBLE:
-            raise Unsupported(f"image: the model does not read {image.media_type}")
+            yield f"image: the model does not read {image.media_type}"
+
+
+def _lost(request: ImageRequest, target: Target) -> list[str]:
+    """The fields nobody here knows that the dialect does not let through."""
+    known = target.dialect.extras
+    return [name for name in request.extras if not (name in known if isinstance(known, frozenset) else known)]
+
+
+def _unknown(name: str) -> str:
+    return f"{name}: the model has no such parameter"
 
 
 def _extras(
@@ -107,10 +142,9 @@ def _extras(
     strictness: Strictness,
 ) -> tuple[Mapping[str, Any], tuple[ParameterWarning, ...]]:
     """Fields nobody here knows, where the dialect lets them through, and those the caller aims at this kind."""
-    known = target.dialect.extras
-    lost = [name for name in request.extras if not (name in known if isinstance(known, frozenset) else known)]
+    lost = _lost(request, target)
     if lost and strictness is Strictness.ERROR:
-        raise Unsupported(f"{lost[0]}: the model has no such parameter")
+        raise Unsupported(_unknown(lost[0]))
     passed = {name: value for name, value in request.extras.items() if name not in lost}
     warnings = tuple(ParameterWarning(name, "given", None, "not a parameter of the model") for name in lost)
     return {**passed, **request.options.get(target.provider.kind, {})}, warnings

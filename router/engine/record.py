@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from providers.base import OutcomeClass, ProviderError, Usage
+from providers.base import ErrorKind, OutcomeClass, ProviderError, Usage
 from providers.dialect import ParameterWarning
 from router import usage
 from router.engine.route import Target
@@ -16,7 +16,9 @@ class Attempt:
     """One try at one target: a submit and what followed it. `number` counts from 1 per target and shard.
 
     `seconds` is how long it took; `cost` is US dollars, None where unknown; `fallback_index` says which model of
-    the caller's list it served (0: the primary).
+    the caller's list it served (0: the primary). `after` is why it is a retry: how the try before it failed. `polls`
+    counts how often the backend was asked how the work gets on. `wasted` is what a failure may have cost at most.
+    `ended` is when, in the loop's time.
     """
 
     target: Target
@@ -28,6 +30,10 @@ class Attempt:
     pictures: int = 0
     usage: Usage | None = None
     cost: float | None = None
+    after: ErrorKind | None = None
+    polls: int = 0
+    wasted: float | None = None
+    ended: float = 0.0
 
 
 class Observer(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -87,6 +88,7 @@ class ImageRequest:
     `asked` holds the common parameters the caller gave (`providers.dialect.PARAMETERS`), `shape` as a `Shape`.
     `stream`: pictures are wanted as events, each after `partial_images` early looks where the backend gives them.
     `extras` are fields nobody here knows; `options` are fields for one kind of provider, by kind.
+    `retires` is when the model asked for goes, where the catalogue knows of that.
     """
 
     id: str
@@ -105,3 +107,4 @@ class ImageRequest:
     partial_images: int = 0
     controls: Controls = field(default_factory=Controls)
     trace: Trace = field(default_factory=Trace)
+    retires: date | None = None

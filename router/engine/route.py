@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from providers.base import Adapter, ErrorKind, Operation
@@ -71,7 +72,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One member of a chain: a provider's model. `name` is `provider/model`, as metrics and callers see it."""
+    """One member of a chain: a provider's model. `name` is `provider/model`, as metrics and callers see it.
+
+    `retires` is when the model goes there, where the catalogue knows of that.
+    """
 
     name: str
     provider: Provider
@@ -79,7 +83,7 @@ class Target:
     dialect: Dialect
     policy: Policy
     price: Price | None = None
-
+    retires: date | None = None
     weight: float = 1.0
 
     @property

@@ -16,6 +16,9 @@ from router.engine.setting import Setting, Step
 from router.engine.settle import settle
 from router.engine.step import StepWork
 from router.health.book import Place, Standing, State
+from router.health.effects import effect
+from router.tracing import names, spans
+from router.wire.waiting import pausing
 
 FALLBACK_ON_CODES = frozenset({408, 429, 500, 502, 503, 504, 529})
 """When the caller's fallbacks are used where the caller does not say."""
@@ -62,6 +65,7 @@ class _Serving:
         for attempt in self._outcome.attempts:
             if attempt.outcome is OutcomeClass.SUCCEEDED:
                 self._setting.balance.drew(attempt.target, attempt.seconds)
+        self._advise()
         settle(self._outcome, self._request)
         return self._outcome
 
@@ -88,7 +92,8 @@ class _Serving:
 
     def _plan(self, step: Step) -> Plan:
         made = self._outcome.deliveries
-        return plan(self._request, step.route.params, step.target, self._outcome.missing if made else None)
+        with spans.span(names.PLAN, {names.TARGET: step.target.name}):
+            return plan(self._request, step.route.params, step.target, self._outcome.missing if made else None)
 
     async def _draw(self, position: int, planned: Plan, place: Place, answered: tuple[Answer, ...] = ()) -> None:
         """The work of one step, in a place at its target."""
@@ -141,7 +146,7 @@ class _Serving:
         wait = max(0.0, first.until - now)
         left = self._setting.deadline - asyncio.get_running_loop().time()
         if first.state is not State.OPEN and wait <= min(_WORTH_WAITING, left / 2):
-            await asyncio.sleep(wait)
+            await pausing(wait)
             await self._try(position)
             return
         ailing = (at for at, standing in self._held_back.items() if standing.state is State.OPEN)
@@ -151,6 +156,16 @@ class _Serving:
                 await self._draw(at, self._plan(self._steps[at]), place)
                 return
         self._outcome.error = held_back(first, now)
+
+    def _advise(self) -> None:
+        """Say when to ask again where by now no target takes all that comes."""
+        error, guard = self._outcome.error, self._setting.guard
+        if error is None or error.retry_after is not None or not effect(error).counts:
+            return
+        standings = [guard.standing(step.target) for step in self._steps]
+        if all(standing.state is not State.HEALTHY for standing in standings):
+            first = min(standings, key=lambda standing: standing.until)
+            error.retry_after = held_back(first, guard.health.clock()).retry_after
 
     def _hold_back(self, position: int) -> None:
         """Leave a target out for now; the chain goes on as after the error that made it so."""

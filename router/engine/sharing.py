@@ -27,7 +27,9 @@ class Sharing:
         self._worker = worker.encode()
         self._news: dict[str, Notice | None] = {}
         self._over: set[str] = set()
+        self._held: set[str] = set()
         self._woken = asyncio.Event()
+        self._hearing = asyncio.Lock()
         health.tell = self._tell
 
     async def run(self) -> None:
@@ -46,28 +48,47 @@ class Sharing:
             StateLost: it does not answer; what was to be told waits for the next time.
         """
         self._woken.clear()
-        for name in tuple(self._over):
-            await self._state.delete(_PROBE + name)
-            self._over.discard(name)
+        over = tuple(self._over)
         for name, notice in tuple(self._news.items()):
             await self._write(name, notice)
             if self._news.get(name) is notice:
                 del self._news[name]
-        found = await self._state.entries(_PREFIX)
-        self._health.heard({key.removeprefix(_PREFIX): _read(value) for key, value in found.items()})
+        for name in over:  # after what came of the probe was written: whoever takes the next one reads that
+            if name in self._over:
+                await self._give_back(name)
+        await self._hear()
 
     async def take(self, target: str, seconds: float) -> bool:
-        """Whether this worker makes the probe of a circuit."""
+        """Whether this worker makes the probe of a circuit. It then knows what came of the last one."""
         self._over.discard(target)
         try:
-            return await self._state.claim(_PROBE + target, self._worker, seconds) is None
+            holder = await self._state.claim(_PROBE + target, self._worker, seconds)
+            if holder is not None and (holder != self._worker or target in self._held):
+                return False
+            self._held.add(target)
+            await self._hear()
         except StateLost:
-            return True
+            pass
+        return True
 
     def release(self, target: str) -> None:
         """The probe is over."""
+        self._held.discard(target)
         self._over.add(target)
         self._woken.set()
+
+    async def _give_back(self, target: str) -> None:
+        self._over.discard(target)
+        try:
+            await self._state.delete(_PROBE + target)
+        except StateLost:
+            self._over.add(target)
+            raise
+
+    async def _hear(self) -> None:
+        async with self._hearing:  # what was read earlier must not be heard later
+            found = await self._state.entries(_PREFIX)
+            self._health.heard({key.removeprefix(_PREFIX): _read(value) for key, value in found.items()})
 
     def _tell(self, name: str, notice: Notice | None) -> None:
         self._news[name] = notice

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from providers.base import Answer, ProviderError
+from router import usage
 from router.engine.attempts import Harvest, Patience, Tries, Watch
 from router.engine.drawing import Drawing, Made
 from router.engine.follow import Journal
@@ -86,11 +87,16 @@ class StepWork:
             target=target,
             quality=shard.job.params.get("quality"),
             fallback_index=self.step.index,
+            worth=lambda: self._worth(shard),
         )
         harvest = await tries.run()
         if harvest.made is not None and harvest.attempt is not None:
             await self._keep(harvest.made, harvest.attempt, shard)
         return harvest
+
+    def _worth(self, shard: Shard) -> float | None:
+        shape = self.request.asked.get("shape") or self.step.route.params.get("shape")
+        return usage.at_most(self.step.target.price, shard.job.n, shard.job.params.get("quality"), shape)
 
     def _journal(self, shard: Shard, row: Row, answered: tuple[Answer, ...]) -> Journal:
         target = self.step.target

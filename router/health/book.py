@@ -94,6 +94,9 @@ class Health:
     ) -> None:
         self.clock = clock
         self.tell = tell
+        self.noted: Callable[[str, str], None] = lambda _target, _reason: None
+        """Is told of each target that is left out by what this worker saw, and why."""
+
         self._random = rng
         self._targets: dict[str, _Target] = {}
         self._accounts: dict[str, Cooldown] = {}
@@ -187,8 +190,10 @@ class Health:
             cooldown.faulty(known.rules.cooldown, now, error.kind)
         if cooldown.until > max(before, now):
             self.tell(name, Notice(cooldown.until - now, cooldown.reason))
+            self.noted(place.target, cooldown.reason)
         if meant.counts and counts and known.circuit.failed(place.generation, now, self._random.uniform(*_JITTER)):
             self.tell(place.target, Notice(known.circuit.until - now, CIRCUIT, known.circuit.openings))
+            self.noted(place.target, CIRCUIT)
 
     def requested(self, account: str) -> None:
         """A request came for this account."""
@@ -234,7 +239,8 @@ class Health:
     def _apply(self, name: str, notice: Notice, until: float) -> None:
         known = self._targets.get(name)
         if known is not None and notice.reason == CIRCUIT:
-            if known.circuit.phase(self.clock()) is not Phase.OPEN:
+            # Open here as well, it may only wait for another worker's probe, and that has failed.
+            if known.circuit.phase(self.clock()) is not Phase.OPEN or known.circuit.openings < notice.openings:
                 known.circuit.open(until)
             known.circuit.openings = max(known.circuit.openings, notice.openings)
             return

@@ -30,6 +30,7 @@ _PROVIDER_CODES: Mapping[int, tuple[int, str]] = {
     529: (503, "provider_overloaded"),
 }
 _PROVIDER_ERROR = (502, "provider_error")
+_OWN = frozenset({"router_overloaded"})  # codes of what the router itself did not let through
 _REPEATABLE = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT})
 
 _SECRETS = re.compile(
@@ -139,6 +140,8 @@ def from_provider(error: ProviderError, attempts: int = 1) -> Refused:
 
 def _words(error: ProviderError) -> tuple[int, str | None, str | None]:
     """Status, code and type of a failure that is not our account's."""
+    if error.code in _OWN and error.outcome is OutcomeClass.NOT_SENT:
+        return 503, error.code, None
     if error.kind is ErrorKind.CONTENT_POLICY:
         return 400, error.code or "moderation_blocked", error.type or "image_generation_user_error"
     if error.kind is ErrorKind.RATE_LIMITED:

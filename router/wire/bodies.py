@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
-from providers.base import Call, FreshUUID, Inline, Upload
+from providers.base import Call, FreshSeed, FreshUUID, Inline, Upload
 from providers.http import AsyncByteStream
 
 _PIECE = 255 * 1024  # a multiple of three
@@ -89,9 +89,11 @@ def _json(value: Mapping[str, Any] | Sequence[Any]) -> Body:
     """JSON in one piece, or around the pictures within it."""
     inlines: list[Inline] = []
 
-    def placeholder(found: object) -> str:
+    def placeholder(found: object) -> str | int:
         if isinstance(found, FreshUUID):
             return str(uuid4())
+        if isinstance(found, FreshSeed):
+            return secrets.randbits(48)
         if not isinstance(found, Inline):
             raise TypeError(f"{type(found).__name__} is nothing that JSON can say")
         inlines.append(found)
@@ -121,7 +123,7 @@ def _form(fields: Sequence[tuple[str, str | Upload]], boundary: str) -> Body:
             head += f"\r\n\r\n{value}\r\n--{boundary}"
             continue
         number += 1
-        head += f'; filename="{_filename(value, number)}"\r\nContent-Type: {value.media_type or _UNKNOWN}\r\n\r\n'
+        head += f'; filename="{filename(value, number)}"\r\nContent-Type: {value.media_type or _UNKNOWN}\r\n\r\n'
         pieces += [head.encode(), value]
         head = f"\r\n--{boundary}"
     pieces.append(f"{head}--\r\n".encode())
@@ -130,6 +132,7 @@ def _form(fields: Sequence[tuple[str, str | Upload]], boundary: str) -> Body:
     return Body(body, kind)
 
 
-def _filename(upload: Upload, number: int) -> str:
+def filename(upload: Upload, number: int) -> str:
+    """What the picture at a place is called in a form; places count from 1."""
     stem = "image" if number == 1 else f"image-{number}"
     return stem + _SUFFIXES.get(upload.media_type, "")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
@@ -23,9 +24,11 @@ from providers.base import (
     by_status,
 )
 from router import usage
+from router.tracing import names, spans
 from router.wire.retry_after import retry_after
 from router.wire.send import Send
 from router.wire.sse import Event
+from router.wire.waiting import pausing, polls, waiting
 
 _TELLING = 4  # characters; a shorter prompt is part of any sentence
 _FREE_TRIES = 6  # of a call that costs nothing: a hiccup must not lose a picture that is paid for
@@ -83,6 +86,25 @@ async def converse(
             flow.close()
 
 
+def opening(adapter: Adapter, job: Job, partials: int | None = None) -> Call:
+    """The first call of a conversation, which goes no further; that of a stream with so many early looks, if any.
+
+    Raises:
+        ProviderError: the adapter cannot put the job into the backend's words.
+    """
+    if partials is not None and adapter.stream is not None:
+        return _asked(adapter.stream, job, partials)
+    flow = _begin(adapter, job)
+    try:
+        step = _step(flow, None)
+    finally:
+        with contextlib.suppress(Exception):  # as where it goes on
+            flow.close()
+    if isinstance(step, ImageResult):
+        raise _mistake(None)
+    return step
+
+
 class _Notes:
     """What a backend says until it has taken the paid work, for a journal; nothing where there is none."""
 
@@ -117,6 +139,8 @@ async def _taken(
         if submitted:
             # The work was taken, whatever became of this call: none of its failures makes it free.
             error.outcome = OutcomeClass.AMBIGUOUS
+            if error.kind is ErrorKind.UNSUPPORTED:  # the job is gone, not the model
+                raise bad_response("the backend no longer knows the job that it took") from error
         elif call.phase is Phase.PREPARE and error.outcome is OutcomeClass.AMBIGUOUS:
             error.outcome = OutcomeClass.NOT_SENT  # no paid work was asked for yet
         raise
@@ -136,17 +160,30 @@ async def _exchange(
     tries = 1 if call.phase is Phase.SUBMIT else _FREE_TRIES
     for number in range(1, tries + 1):
         if call.pause:
-            await asyncio.sleep(call.pause)
+            await pausing(call.pause)
         try:
-            answer = await send(call)
+            answer = await _sent(call, send)
             if 200 <= answer.status < 300:
                 return answer
             raise _failure(adapter, answer, prompt)
         except ProviderError as error:
             if number == tries or error.kind not in _PASSING:
                 raise
-            await asyncio.sleep(error.retry_after if error.retry_after is not None else _BACKOFF * 2 ** (number - 1))
+            await pausing(error.retry_after if error.retry_after is not None else _BACKOFF * 2 ** (number - 1))
     raise AssertionError  # the last try returns or raises
+
+
+async def _sent(call: Call, send: Callable[[Call], Awaitable[Answer]]) -> Answer:
+    if call.phase is Phase.POLL and (asked := polls.get()) is not None:
+        asked.count += 1
+    with waiting(), _span(call) as span:
+        answer = await send(call)
+        span.note(names.STATUS, answer.status)
+        return answer
+
+
+def _span(call: Call) -> AbstractContextManager[spans.Span]:
+    return spans.span(call.phase, {names.METHOD: call.method, names.PHASE: call.phase}, spans.Kind.CLIENT)
 
 
 async def converse_stream(
@@ -166,13 +203,15 @@ async def converse_stream(
     stream = adapter.stream
     if stream is None:
         raise _mistake(None)
-    async with send.stream(_asked(stream, job, partials)) as got:
-        if not isinstance(got, Answer):
-            made = await _collect(stream, job, got, on_partial)
-            if not any(result.images for result in made):
-                raise bad_response("the backend's stream ended without a picture")
-            return _merged(made)
-    return await _without_events(adapter, job, got, send)
+    call = _asked(stream, job, partials)
+    with waiting(), _span(call):
+        async with send.stream(call) as got:
+            made = got if isinstance(got, Answer) else await _collect(stream, job, got, on_partial)
+    if isinstance(made, Answer):
+        return await _without_events(adapter, job, made, send)
+    if not any(result.images for result in made):
+        raise bad_response("the backend's stream ended without a picture")
+    return _merged(made)
 
 
 async def _without_events(adapter: Adapter, job: Job, held: Answer, send: Send) -> ImageResult:

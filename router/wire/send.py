@@ -1,29 +1,18 @@
 """Sends one call and brings back its answer or its events, or says whether the call may have reached the backend."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Protocol
 
 from providers.base import Adapter, Answer, Call, ErrorKind, OutcomeClass, ProviderError, bad_response
-from providers.http import (
-    URL,
-    AsyncBaseTransport,
-    Auth,
-    Headers,
-    InvalidURL,
-    Request,
-    Response,
-)
-from router import __version__
+from providers.http import AsyncBaseTransport, Auth, Request, Response
+from router.tracing import spans
 from router.wire.answers import close, events_of, lost, read_answer, read_events, says_events
 from router.wire.bodies import encode
 from router.wire.sse import Event
 from router.wire.strangers import Strangers
-from router.wire.transport import EVENTS
+from router.wire.writing import Preview, Writer
 
 
 class Send(Protocol):
@@ -42,20 +31,13 @@ class Send(Protocol):
         nothing behind.
         """
 
+    async def preview(self, call: Call, /, *, events: bool = False) -> Preview:
+        """What one call would send, with or without `events` for an answer. Nothing is sent."""
+
 
 MAX_ANSWER = 256 * 1024 * 1024
 
-_STATIC = Headers(
-    {
-        "accept": "application/json",
-        # A compressed answer could be a thousand times its size; base64 gains little from it anyway.
-        "accept-encoding": "identity",
-        "user-agent": f"image-router/{__version__}",
-    },
-)
-_EVENTS = Headers({**_STATIC, "accept": "text/event-stream"})
 _SHORTEST_KEY = 6  # a shorter one is part of any word, and no secret either
-_FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class Wire:
@@ -68,6 +50,7 @@ class Wire:
         transport: carries the calls; closed by `aclose`.
         max_answer: bytes beyond which an answer is refused.
         strangers: carries calls to addresses that the backend names and that are not its own.
+        traced: whether the provider is told which trace a call is part of.
 
     Raises:
         ValueError: the base URL or the key cannot be used.
@@ -82,16 +65,14 @@ class Wire:
         *,
         max_answer: int = MAX_ANSWER,
         strangers: AsyncBaseTransport | None = None,
+        traced: bool = False,
     ) -> None:
-        self._base = base_url.rstrip("/")
-        self._key_hosts = adapter.key_hosts
+        self._writer = Writer(adapter, base_url, key)
         self._strangers = strangers or Strangers()
-        self._origin = _origin(_base(base_url))
-        self._auth = _auth(adapter, key)
         self._secret = key.encode() if key is not None and len(key) >= _SHORTEST_KEY else b""
         self._transport = transport
         self._max_answer = max_answer
-        self._address = lru_cache(maxsize=256)(self._read_address)
+        self._traced = traced
 
     async def __call__(self, call: Call) -> Answer:
         """One call.
@@ -118,6 +99,14 @@ class Wire:
         finally:
             await close(response)
 
+    async def preview(self, call: Call, *, events: bool = False) -> Preview:
+        """What a call would send.
+
+        Raises:
+            ProviderError: its address cannot be called.
+        """
+        return await self._writer.preview(call, events=events)
+
     async def aclose(self) -> None:
         """Close the provider's connections."""
         await self._transport.aclose()
@@ -126,44 +115,22 @@ class Wire:
     async def _open(self, call: Call, *, events: bool = False) -> Response:
         """Send a call; its answer's head is there, its body still to come."""
         try:
-            request, own = self._request(call, events=events)
+            request, own = self._writer.request(call, events=events)
         except ProviderError:
             raise
         except Exception as error:
             message = "the call to the provider could not be written"
             raise ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.NOT_SENT) from error
+        if self._traced and own and (trace := spans.traceparent()) is not None:
+            request.headers["traceparent"] = trace
         try:
             if not own:
                 return await self._strangers.handle_async_request(request)
-            return await self._exchange(request, self._auth)
+            return await self._exchange(request, self._writer.auth)
         except ProviderError:
             raise
         except Exception as error:
             raise lost(error) from error
-
-    def _request(self, call: Call, *, events: bool) -> tuple[Request, bool]:
-        body = encode(call)
-        url, own = self._address(call.path)
-        headers = (_EVENTS if events else _STATIC).copy()
-        for extra in (body.headers, call.headers):
-            headers.update(extra)
-        extensions = {EVENTS: True} if events else {}
-        request = Request(call.method, url, headers=headers, content=body.content, extensions=extensions)
-        return request, own
-
-    def _read_address(self, path: str) -> tuple[URL, bool]:
-        """The address of a call, and whether it is the provider's own: only such a call carries the key."""
-        if not _FULL.match(path):
-            joint = "" if path.startswith("?") or not path else "/"
-            return URL(self._base + joint + path.lstrip("/")), True
-        try:
-            url = URL(path)
-        except InvalidURL as error:
-            raise _strange_address() from error
-        if url.scheme not in ("http", "https") or not url.raw_host or url.userinfo or "\\" in path:
-            raise _strange_address()
-        trusted = url.scheme == "https" and any(fnmatchcase(url.host, pattern) for pattern in self._key_hosts)
-        return url, trusted or _origin(url) == self._origin
 
     async def _exchange(self, request: Request, auth: Auth | None) -> Response:
         if auth is None:
@@ -234,32 +201,10 @@ class LocalSend:
         async with aclosing(events_of(answer)) as events:
             yield events
 
+    async def preview(self, call: Call, *, events: bool = False) -> Preview:
+        """What a call would say within this process, where no headers and no key go along."""
+        headers = {**call.headers, **({"accept": "text/event-stream"} if events else {})}
+        return Preview(method=call.method, url=call.path, headers=headers, content=encode(call).content)
+
     async def aclose(self) -> None:
         """Nothing is held."""
-
-
-def _base(text: str) -> URL:
-    try:
-        url = URL(text)
-    except InvalidURL as error:
-        raise ValueError(f"base_url: this is no address: {error}") from error
-    if url.scheme not in ("http", "https") or not url.raw_host or url.userinfo or url.query or url.fragment:
-        raise ValueError("base_url: give scheme, host and path only, such as https://api.example.com/v1")
-    return url
-
-
-def _origin(url: URL) -> tuple[str, bytes, int]:
-    return url.scheme, url.raw_host, url.port or {"http": 80, "https": 443}[url.scheme]
-
-
-def _auth(adapter: Adapter, key: str | None) -> Auth | None:
-    if key is None or adapter.auth is None:
-        return None
-    if not key.isascii() or not key.isprintable():
-        raise ValueError("api_key: it holds a character that no header may carry; is there a line break at its end?")
-    return adapter.auth(key)
-
-
-def _strange_address() -> ProviderError:
-    message = "the backend named an address that cannot be called"
-    return ProviderError(ErrorKind.BAD_RESPONSE, message, outcome=OutcomeClass.NOT_SENT)
