@@ -202,6 +202,11 @@ class ParameterWarning:
     sent: str | None
     reason: str
 
+    @property
+    def objection(self) -> str:
+        """The same as the reason why a target is ruled out, where nothing inexact is to be sent."""
+        return f"{self.parameter}: {self.asked} cannot be sent as asked, {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Translation:
@@ -233,7 +238,7 @@ def translate(
             continue
         name, value = parameter_name(parameter), str(asked[parameter])
         if strictness is Strictness.ERROR:
-            raise Unsupported(f"{name}: {value} cannot be sent as asked, {fit.reason}")
+            raise Unsupported(ParameterWarning(name, value, None, fit.reason).objection)
         sent = fit.fields if strictness is Strictness.ADAPT else {}
         _put(sent, fields)
         pixels = parameter == "shape" and all(isinstance(side, int) for side in sent.values())

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Generator
 from pathlib import Path
 
+import promised
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -13,7 +14,12 @@ CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--golden` rewrites the golden files instead of comparing with them."""
-    parser.addoption("--golden", action="store_true", help="rewrite tests/wire/*/*.yaml from what the code does now")
+    parser.addoption("--golden", action="store_true", help="rewrite tests/wire and tests/explain from the code")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where every test runs, those that docs/promises.md names must be among them."""
+    promised.witness(config, frozenset(name for each in promised.promises().values() for name in each.tests))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""The commands of `image-router`, one to a file; `router/cli.py` puts them together."""

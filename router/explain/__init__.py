@@ -1,0 +1,1 @@
+"""What the router would do with a request, and what it would cost: asked without sending anything."""
