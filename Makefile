@@ -13,12 +13,16 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JS  := tests/clients/js
 
+# Kustomize's own files, its patches and what operators define are no objects of Kubernetes.
+OBJECTS := $(filter-out %/kustomization.yaml %/router.yaml %-patch.yaml %/servicemonitor.yaml, \
+	$(wildcard deploy/kubernetes/base/*.yaml deploy/kubernetes/overlays/*/*.yaml))
+
 # One file stays on one worker, so that a server shared by a file's tests is started once.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types fix golden docs lock hooks clean system-packages
+.PHONY: help run test check lint types fix golden docs previews lock hooks clean system-packages
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -35,6 +39,8 @@ check: lint types $(if $(TESTED),,test) ## Form, lint, types and tests: what eve
 lint: .venv/.dev ## Form and lint alone
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/kubernetes-validate --strict --quiet $(OBJECTS)
 
 types: .venv/.dev ## Types alone
 	$(BIN)/mypy --strict
@@ -43,22 +49,26 @@ fix: .venv/.dev ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-golden: .venv/.dev ## Rewrite the golden files of tests/wire for review in the diff
-	$(BIN)/python -m pytest tests/test_wire.py --golden $(ARGS)
+golden: .venv/.dev ## Rewrite the golden files of tests/wire and tests/explain for review in the diff
+	$(BIN)/python -m pytest tests/test_wire.py tests/test_explain.py --golden $(ARGS)
 
-docs: .venv/.dev ## Rewrite what is generated from the code: the schemas in config/, the README's matrix
+docs: .venv/.dev ## Rewrite what is generated from the code: schemas, dashboards, the README's matrix
 	$(BIN)/image-router schema > config/schema.json.new
 	mv config/schema.json.new config/schema.json
 	$(BIN)/image-router schema --catalog > config/catalog/schema.json.new
 	mv config/catalog/schema.json.new config/catalog/schema.json
 	$(BIN)/image-router providers --write README.md
+	$(BIN)/python -m grafana.src.build
+
+previews: .venv/.dev ## Draw grafana/previews anew, from a minute of the tests' scenes; needs prometheus and chromium
+	$(BIN)/python tests/preview_dashboards.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" $(ARGS) pyproject.toml
 
 lock: .venv/.dev ## Pin what pyproject.toml and package.json ask for; ARGS=--upgrade takes the newest
 	$(LOCK) --group dev --output-file requirements-dev.lock
-	$(LOCK) --group build --constraint requirements-dev.lock --output-file requirements.lock
+	$(LOCK) --extra redis --group build --constraint requirements-dev.lock --output-file requirements.lock
 	cd $(JS) && npm install --package-lock-only --no-audit --no-fund
 
 hooks: .venv/.dev ## Run the checks before every commit and push

@@ -1,0 +1,1 @@
+"""Other routers' configurations, read into ours: pure, from text to text and notes."""
