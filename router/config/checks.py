@@ -187,7 +187,7 @@ def _server(server: Server, models: Mapping[str, ModelSettings], written: Abstra
         here: Place = ("server", "keys", index)
         if names.setdefault(key.name, index) != index:
             yield Finding((*here, "name"), f"{quoted(key.name)} already names another key: choose another name")
-        if owners.setdefault(key.key.reveal(), key.name) != key.name:
+        if key.key is not None and owners.setdefault(key.key.reveal(), key.name) != key.name:
             owner = quoted(owners[key.key.reveal()])
             yield Finding((*here, "key"), f"the same key as that of {owner}: give each client its own")
         for nth, pattern in enumerate(key.models):

@@ -2,31 +2,38 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from router.config.checks import Finding, chains_by_provider, check
+from router.config.keys import Stored, StoredKey, key_findings, plain_keys, stored_keys
 from router.config.mistakes import ConfigError, Mistake, in_order, quoted
-from router.config.model import Settings
+from router.config.model import Server, Settings
 from router.config.nodes import Node, parse
 from router.config.references import Unset, fill
 from router.config.schema import schema
 from router.config.text import Reader, read_text
 from router.config.validate import validate
+from router.config.values import Record
 from router.config.workflows import Graphs, Unreadable, graphs
 
-__all__ = ["ConfigError", "Loaded", "Mistake", "load", "read_text", "schema"]
+__all__ = ["ConfigError", "Loaded", "Mistake", "load", "read_text", "schema", "server_of"]
+
+
+class _ServerAlone(Record):
+    server: Server = Server()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A configuration that can be used.
 
-    `text_hash` is the SHA-256 of the file as it was read, and of the graphs that it names, which `graphs` has by
-    provider; `texts` are all of them as they were read, references not filled in.
-    `secret_files` are those that references name.
+    `text_hash` is the SHA-256 of the file as it was read, of the graphs that it names, which `graphs` has by provider,
+    and of its file of `keys`; `texts` are all of them as they were read, references not filled in.
+    `secret_files` are those that references name. `plain_keys` are the names of the keys that stand in the file itself
+    and may not where other machines can reach the router.
     """
 
     settings: Settings
@@ -35,6 +42,8 @@ class Loaded:
     graphs: Mapping[str, Graphs] = field(default_factory=dict)
     texts: Mapping[Path, str] = field(default_factory=dict, repr=False)
     secret_files: frozenset[Path] = frozenset()
+    keys: tuple[StoredKey, ...] = ()
+    plain_keys: tuple[str, ...] = ()
 
     @property
     def files(self) -> frozenset[Path]:
@@ -70,8 +79,10 @@ def load(path: Path, environ: Mapping[str, str], read: Reader = read_text) -> Lo
     found = graphs(settings, noted, mistakes, unreadable) if settings is not None else {}
     findings = [Finding(each.place, each.why) for each in unreadable]
     findings += check(settings, written, found) if settings is not None else []
+    stored = stored_keys(settings.server, noted, mistakes, findings) if settings is not None else Stored()
+    findings += key_findings(settings.server, stored.keys, tree, environ) if settings is not None else []
     mistakes += [_mistake(finding, tree, file) for finding in findings if finding.grave]
-    warnings = [_mistake(finding, tree, file) for finding in findings if not finding.grave]
+    warnings = [*stored.warnings, *(_mistake(finding, tree, file) for finding in findings if not finding.grave)]
     users = chains_by_provider(settings) if settings is not None else {}
     for each in unset:
         told, grave = _unset(each, file, users)
@@ -79,7 +90,40 @@ def load(path: Path, environ: Mapping[str, str], read: Reader = read_text) -> Lo
     if mistakes or settings is None:
         raise ConfigError(mistakes)
     whole = text.encode() + (msgspec.json.encode(found) if found else b"")
-    return Loaded(settings, in_order(warnings), hashlib.sha256(whole).hexdigest(), found, texts, frozenset(named))
+    whole += texts[settings.server.keys_file].encode() if settings.server.keys_file is not None else b""
+    return Loaded(
+        settings,
+        in_order(warnings),
+        hashlib.sha256(whole).hexdigest(),
+        found,
+        texts,
+        frozenset(named),
+        stored.keys,
+        tuple(plain_keys(settings.server, tree, environ)),
+    )
+
+
+def server_of(path: Path, environ: Mapping[str, str]) -> tuple[Server, bool]:
+    """The `server` part of a configuration, and whether the file has mistakes: what can be saved of it counts.
+
+    References that lead nowhere are no mistakes here: secrets are the router's to have.
+
+    Raises:
+        ConfigError: nothing can be saved, or not the place of the keys.
+    """
+    file = str(path)
+    tree, mistakes = parse(read_text(path), file)
+    malformed, unset = fill(tree, file, environ, path.parent, set())
+    for each in unset:
+        if each.node.place == ("server", "keys_file"):
+            raise ConfigError([each.node.mistake(file, f"{each.why}: {each.remedy}")])
+        each.node.broken = each.node.place[:2] != ("server", "keys")  # a caller's key counts as given
+    part = replace(tree, value={name: node for name, node in tree.value.items() if name == "server"})
+    found, illegal = validate(part, _ServerAlone, file, path.parent)
+    if found is None:
+        raise ConfigError(mistakes + malformed + illegal)
+    _, others = validate(tree, Settings, file, path.parent)
+    return found.server, bool(mistakes + malformed + illegal + others)
 
 
 def _mistake(finding: Finding, tree: Node, file: str) -> Mistake:

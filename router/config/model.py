@@ -5,14 +5,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from providers.dialect import Shape
+from router.config.admission import Admission
+from router.config.allowance import Budget, Limits
+from router.config.balance import Order
+from router.config.health import Circuit, Cooldown, RetryBudget
+from router.config.observing import Observing
 from router.config.pictures import PartialResult, Resize
 from router.config.policies import Overrides, Policies, Retry, RetryOverrides, merge
 from router.config.prices import Dollars, ImagePrice, Price, TokenPrice
+from router.config.replay import Idempotency
+from router.config.serving import Serving
 from router.config.values import (
     Address,
     Alias,
     Duration,
     FilePath,
+    FilePaths,
     Filled,
     Kind,
     ModelName,
@@ -50,11 +58,31 @@ class ClientKey(Record):
     """One who may call."""
 
     name: Annotated[Filled, Field(description="Who it is, for logs.")]
-    key: Annotated[Secret, Field(description="What the client sends as `Authorization: Bearer ...`.")]
+    key: Annotated[
+        Secret | None,
+        Field(
+            description="What the client sends as `Authorization: Bearer ...`; "
+            "besides it, or instead of it, the keys of this name in `keys_file`.",
+        ),
+    ] = None
+    plain: Annotated[
+        Switch,
+        Field(description="Whether `key` may stand in the file itself where other machines can reach the router."),
+    ] = False
     models: Annotated[
         tuple[Filled, ...],
         Field(min_length=1, description="The models it may use; `*` stands for any text."),
     ] = ("*",)
+    limits: Annotated[Limits, Field(description="How much it may ask for within a minute.")] = Limits()
+    budget: Annotated[Budget | None, Field(description="What it may spend; without it, whatever it costs.")] = None
+    dry_run: Annotated[
+        Switch,
+        Field(description="Whether it may send `dry_run`, and so see the requests that would go to the backends."),
+    ] = False
+    watch: Annotated[
+        Switch,
+        Field(description="Whether it sees everyone's requests, the chains and the configuration in the console."),
+    ] = False
 
 
 class Store(Record):
@@ -81,7 +109,7 @@ class Store(Record):
     ] = ()
 
 
-class Server(Record):
+class Server(Serving, Admission, Observing):
     """How the router listens, who may call and how much they may send."""
 
     host: Annotated[Filled, Field(description="The address to listen on; 0.0.0.0 is every interface.")] = "127.0.0.1"
@@ -95,11 +123,20 @@ class Server(Record):
         tuple[ClientKey, ...],
         Field(description="Who may call. Without any, the router is open, and listens to this machine only."),
     ] = ()
+    keys_file: Annotated[
+        FilePath | None,
+        Field(description="The file of the keys that `image-router keys` makes for the names in `keys`."),
+    ] = None
     open: Annotated[
         Switch,
         Field(description="Listen to other machines although there are no keys: anyone who reaches it may spend."),
     ] = False
     disclose: Annotated[Switch, Field(description="Name targets, attempts and prices in responses.")] = True
+    console: Annotated[Switch, Field(description="Serve the console at /console.")] = False
+    console_prompts: Annotated[
+        Switch,
+        Field(description="Keep the prompts of the last requests in memory, and show them in the console."),
+    ] = False
     default_model: Annotated[
         str | None,
         Field(description="The model of a /v1 request that names none; one of `models`."),
@@ -117,6 +154,21 @@ class Server(Record):
         Switch,
         Field(description="Fetch pictures that callers give as https addresses; public addresses only."),
     ] = False
+    state: Annotated[
+        Secret,
+        Field(
+            description="Where workers share what they know: `memory` for one process, sqlite:///path for the workers "
+            "of one machine, redis://host:6379/0 for several machines.",
+        ),
+    ] = Secret("memory")
+    reload_token: Annotated[
+        Secret | None,
+        Field(description="Who may `POST /-/reload`, as a bearer; without it there is no such path."),
+    ] = None
+    idempotency: Annotated[
+        Idempotency,
+        Field(description="Requests that carry an `Idempotency-Key`."),
+    ] = Idempotency()
     spool_dir: Annotated[
         FilePath | None,
         Field(description="Where uploads wait on disk; without it, the system's directory for such files."),
@@ -132,9 +184,17 @@ class ProviderSettings(Record):
         Secret | None,
         Field(description="The key of the account. Not needed at an address of your own that asks for none."),
     ] = None
+    api_keys: Annotated[
+        tuple[Secret, ...],
+        Field(description="Several keys instead of one: requests take turns, and each cools down on its own."),
+    ] = ()
     options: Annotated[
         dict[str, str],
         Field(description="What this kind of provider lets you set besides; `image-router providers` lists it."),
+    ] = Field(default_factory=dict)
+    workflows: Annotated[
+        dict[Alias, FilePaths],
+        Field(description="For `comfyui`: the graphs of each model, exported for its API, with slots: `{{prompt}}`."),
     ] = Field(default_factory=dict)
     connect_timeout: Annotated[
         Duration | None,
@@ -154,6 +214,12 @@ class ProviderSettings(Record):
         FilePath | None,
         Field(description="Certificates to trust, in PEM, for a backend with a private authority."),
     ] = None
+    circuit: Annotated[Circuit | None, Field(description="What differs here from `defaults.circuit`.")] = None
+    cooldown: Annotated[Cooldown | None, Field(description="What differs here from `defaults.cooldown`.")] = None
+    retry_budget: Annotated[
+        RetryBudget | None,
+        Field(description="What differs here from `defaults.retry_budget`."),
+    ] = None
     link_life: Annotated[
         Duration | None,
         Field(description="How long the backend's links work; one that may end before ours is fetched and kept here."),
@@ -161,6 +227,10 @@ class ProviderSettings(Record):
     insecure_links: Annotated[
         Switch,
         Field(description="Fetch pictures from plain http addresses too, where the backend gives such links."),
+    ] = False
+    send_traceparent: Annotated[
+        Switch,
+        Field(description="Tell the backend, by the header `traceparent`, which trace a call is part of."),
     ] = False
 
 
@@ -186,6 +256,11 @@ class TargetSettings(Overrides):
         Field(description="The model this really is, where the backend's name for it is your own."),
     ] = None
     price: Annotated[TargetPrice | None, Field(description="What it costs, if not what the catalogue says.")] = None
+    weight: Annotated[
+        float,
+        Field(gt=0, le=1000, description="Its share of the requests that begin here, where `order` is weight_based."),
+        Number,
+    ] = 1.0
 
     @property
     def provider(self) -> str:
@@ -241,6 +316,22 @@ class ModelSettings(Overrides):
         ],
         Field(min_length=1, description="The targets in the order in which they are tried."),
     ]
+    order: Annotated[
+        Order,
+        Field(
+            description="Which target is asked first: `as_written`, or one drawn by its weight (`weight_based`), in "
+            "turn (`round_robin`), or the fastest of late (`latency_based`). The others follow as written.",
+        ),
+    ] = Order.AS_WRITTEN
+    exercise: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=0.5,
+            description="Share of the requests that ask the second target first, so that it is known to work.",
+        ),
+        Number,
+    ] = 0.0
     aliases: Annotated[tuple[Alias, ...], Field(description="Other names of the same model.")] = ()
     params: Annotated[Params, Field(description="Parameters used where the client is silent.")] = Params()
     partial: Annotated[

@@ -61,6 +61,16 @@ def fill(
     return mistakes, unset
 
 
+def stands_there(node: Node, environ: Mapping[str, str]) -> bool:
+    """Whether all of a value stands in the file itself: there is no reference, or only the default of one."""
+    return all(_by_default(found.group(1), environ) for found in _REFERENCE.finditer(node.text) if found.group(1))
+
+
+def _by_default(inner: str, environ: Mapping[str, str]) -> bool:
+    name = None if inner.startswith("file:") else _NAME.fullmatch(inner)
+    return name is not None and name.group(2) is not None and not environ.get(name.group(1))
+
+
 def _filled(found: re.Match[str], environ: Mapping[str, str], directory: Path, named: set[Path]) -> str:
     whole, inner = found.group(), found.group(1)
     if whole == "$$":

@@ -6,6 +6,7 @@ from pathlib import Path
 from router.config.mistakes import ConfigError, Mistake
 
 MAX_BYTES = 4 << 20
+MISSING = "no such file: check the path"
 
 Reader = Callable[[Path], str]
 """What gives the text of a file, or raises `ConfigError`."""
@@ -22,7 +23,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as opened:
             raw = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError([Mistake(file, 0, 0, "", "no such file: check the path")]) from None
+        raise ConfigError([Mistake(file, 0, 0, "", MISSING)]) from None
     except OSError as error:
         raise ConfigError([Mistake(file, 0, 0, "", f"cannot be read ({error.strerror}): check the path")]) from None
     if len(raw) > MAX_BYTES:
