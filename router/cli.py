@@ -1,22 +1,24 @@
 """The command line: serve, check, schema, providers."""
 
-import ipaddress
 import json
-import os
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 import providers
-from router import __version__, matrix, shipped
-from router.app import build
-from router.catalog import CatalogFile, load_catalog
-from router.config.load import ConfigError, Loaded, load, schema
-from router.images.store import StoreFailed
-from router.observe import logs
-from router.runtime import Runtime, Service
-from router.server import run
+from router import __version__, matrix
+from router.catalog import CatalogFile
+from router.commands.check import check
+from router.commands.diff import diff
+from router.commands.explain import explain
+from router.commands.health import health
+from router.commands.import_litellm import import_
+from router.commands.keys import keys
+from router.config.load import ConfigError, Loaded, schema
+from router.serving import run
+from router.serving.start import CannotServe, Source
 
 _Path = click.Path(path_type=Path, dir_okay=False)
 
@@ -27,37 +29,68 @@ def main() -> None:
     """Image Router: one endpoint in front of every image backend."""
 
 
-@main.command()
-@click.option(
+main.add_command(check)
+main.add_command(diff)
+main.add_command(explain)
+main.add_command(health)
+main.add_command(import_)
+main.add_command(keys)
+
+
+_CONFIG = click.option(
     "--config", "file", type=_Path, help="The configuration; without it, the one shipped, which needs no key."
 )
-@click.option("--host", help="The address to listen on, instead of server.host.")
-@click.option("--port", type=click.IntRange(0, 65_535), help="The port, instead of server.port; 0 takes a free one.")
-def serve(file: Path | None, host: str | None, port: int | None) -> None:
-    """Serve images. Ready when GET /readyz answers 200."""
-    loaded = _loaded(file or shipped.path("router.yaml"))
-    server = loaded.settings.server
-    host = host or server.host
-    if not server.keys and not server.open and not _loopback(host):
-        raise click.ClickException(
-            f"without keys the router listens to this machine only, not on {host}: "
-            "name who may call in server.keys, or set server.open: true",
-        )
-    logs.configure(sys.stderr)
-    try:
-        service = Service(Runtime(loaded, load_catalog(shipped.path("catalog"))))
-    except StoreFailed as why:
-        raise click.ClickException(str(why)) from None
-    run(build(service), service, host, server.port if port is None else port)
+_STRICT = click.option(
+    "--strict", is_flag=True, help="Refuse to start on a broken configuration, instead of serving the last good one."
+)
+_STATE_DIR = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="IMAGE_ROUTER_STATE_DIR",
+    help="Where the last good configuration is kept, instead of server.state_dir.",
+)
 
 
 @main.command()
-@click.argument("file", type=_Path)
-def check(file: Path) -> None:
-    """Check a configuration: its mistakes, else each model with its chain."""
-    loaded = _loaded(file)
-    for name, model in loaded.settings.models.items():
-        click.echo(f"{name}: {' -> '.join(target.target for target in model.chain)}")
+@_CONFIG
+@click.option("--host", help="The address to listen on, instead of server.host.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="The port, instead of server.port; 0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes side by side, instead of server.workers.")
+@_STRICT
+@_STATE_DIR
+def serve(
+    *, file: Path | None, host: str | None, port: int | None, workers: int | None, strict: bool, state_dir: Path | None
+) -> None:
+    """Serve images. Ready when GET /readyz answers 200; SIGTERM lets requests under way finish."""
+    source = Source(file=file, strict=strict, state_dir=state_dir)
+    with _complaining():
+        run.serve(source, run.Listening(host=host, port=port, workers=workers), _warn)
+
+
+@main.command(hidden=True)
+@_CONFIG
+@_STRICT
+@_STATE_DIR
+@click.option("--number", type=int, required=True)
+@click.option("--pulse", type=int, required=True)
+@click.option("--socket", "sockets", type=int, multiple=True, required=True)
+@click.option("--metrics-socket", "asked", type=int, multiple=True)
+@click.option("--state")
+def worker(
+    *,
+    file: Path | None,
+    strict: bool,
+    state_dir: Path | None,
+    number: int,
+    pulse: int,
+    sockets: tuple[int, ...],
+    asked: tuple[int, ...],
+    state: str | None,
+) -> None:
+    """One of the processes that `serve --workers` starts."""
+    source = Source(file=file, strict=strict, state_dir=state_dir, state=state)
+    with _complaining():
+        run.work(source, number, pulse, sockets, asked)
 
 
 @main.command(name="schema")
@@ -98,21 +131,19 @@ def _list() -> None:
             click.echo(f"  options.{option}: {meaning}")
 
 
-def _loaded(file: Path) -> Loaded:
-    """The configuration; its warnings are printed, its mistakes end the command."""
+def _warn(loaded: Loaded) -> None:
+    for warning in loaded.warnings:
+        click.echo(f"{warning} (warning)", err=True)
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    """What keeps a command from its work ends it, in words."""
     try:
-        loaded = load(file, os.environ)
+        yield
     except ConfigError as error:
         for mistake in error.mistakes:
             click.echo(str(mistake), err=True)
         raise click.exceptions.Exit(1) from None
-    for warning in loaded.warnings:
-        click.echo(f"{warning} (warning)", err=True)
-    return loaded
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    except CannotServe as why:
+        raise click.ClickException(str(why)) from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import providers
@@ -37,11 +38,11 @@ class Runtime:
     def __init__(self, loaded: Loaded, catalog: Catalog, wires: SharedWires | None = None) -> None:
         settings = loaded.settings
         self.version = loaded.text_hash
+        self.pins = 0  # pieces of work that go by it
+        self.retired = False  # by a newer one
         self.server = settings.server
         self.limits = BodyLimits.of(settings.server)
-        self.keys = Keys(
-            (key.key.reveal(), Caller(key.name, key.models, key.limits, key.budget)) for key in settings.server.keys
-        )
+        self.keys = Keys.of(settings.server, loaded.keys)
         self._catalog = catalog
         self._graphs = loaded.graphs
         self._wires = wires if wires is not None else SharedWires()
@@ -58,7 +59,7 @@ class Runtime:
         self._wildcards = {name: route for name, route in routes.items() if name.endswith("/*")}
         self._by_any_name = self._spellings(settings)
         rules = {name: _rules(settings, given) for name, given in settings.providers.items()}
-        targets = [target for route in routes.values() for target in route.targets]
+        self.targets = targets = [target for route in routes.values() for target in route.targets]
         self.health_rules: Mapping[str, Rules] = {target.key: rules[target.provider.name] for target in targets}
         self.budget_rules: Mapping[str, BudgetRules] = {
             target.account: BudgetRules(
@@ -67,9 +68,23 @@ class Runtime:
             for target in targets
         }
 
+    def retirements(self) -> tuple[Mapping[str, date], Mapping[str, date]]:
+        """When what will go goes: by model, its name or the first of its targets, and by target."""
+        targets = {each.name: each.retires for _, route in self.named() for each in route.targets if each.retires}
+        models = {}
+        for name, route in self.named():
+            promised = route.entry.retires if route.entry is not None else None
+            if dates := [each for each in (promised, *(target.retires for target in route.targets)) if each]:
+                models[name] = min(dates)
+        return models, targets
+
     def named(self) -> Iterator[tuple[str, Route]]:
         """The models that have a name of their own, in the config's order."""
         return iter(self._named.items())
+
+    def routes(self) -> Iterator[tuple[str, Route]]:
+        """Every route by its name, wildcards too."""
+        return iter((self._named | self._wildcards).items())
 
     def entry(self, model: str) -> Entry | None:
         """What the catalogue promises callers of a name; None where nothing is, or ops declared it unconstrained."""
@@ -118,7 +133,11 @@ class Runtime:
             return target
         price = target.price or self._catalog.price(target.provider.kind, model)
         dialect = target.provider.adapter.dialect(model)
-        return replace(target, model=model, dialect=dialect, price=price)
+        return replace(target, model=model, dialect=dialect, price=price, retires=self._retires(target.provider, model))
+
+    def _retires(self, provider: Provider, model: str) -> date | None:
+        known = self._catalog.backend(provider.kind, model)
+        return known.retires if known is not None else None
 
     def _spellings(self, settings: Settings) -> Mapping[str, Route]:
         found = dict(self._named)
@@ -153,8 +172,11 @@ class Runtime:
             pool_size=given.pool_size,
             ca_file=given.ca_file,
         )
-        made_of = (name, given.kind, base_url, key, connection)
-        wire = self._wires.take(made_of, lambda: Wire(adapter, base_url, key, build_transport(connection)))
+        made_of = (name, given.kind, base_url, key, connection, given.send_traceparent)
+        wire = self._wires.take(
+            made_of,
+            lambda: Wire(adapter, base_url, key, build_transport(connection), traced=given.send_traceparent),
+        )
         self._taken.append(made_of)
         return Provider(
             name=name,
@@ -195,6 +217,7 @@ class Runtime:
                 dialect=provider.adapter.dialect(known_as(given, self._graphs)),
                 policy=_policy(policies),
                 price=price,
+                retires=self._retires(provider, really),
                 weight=given.weight,
             )
 
