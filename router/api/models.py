@@ -13,7 +13,7 @@ from router.catalog import Entry, Price
 from router.engine.route import Route
 from router.messages.errors import Refused
 from router.messages.response import Rendered, refusal
-from router.runtime import Service
+from router.service import Service
 
 
 class Models:
@@ -57,6 +57,10 @@ def _image(route: Route, entry: Entry | None) -> dict[str, Any]:
     operations = {operation for operation in Operation for target in route.targets if target.can(operation)}
     promised = {operation for operation in operations if entry is None or entry.can(operation)}
     found: dict[str, Any] = {"operations": sorted(promised)}
+    if entry is not None and entry.retires is not None:
+        found["retires"] = entry.retires.isoformat()
+    if entry is not None and entry.successor is not None:
+        found["successor"] = entry.successor
     if entry is None or entry.unconstrained:
         return found
     found |= {
@@ -68,8 +72,6 @@ def _image(route: Route, entry: Entry | None) -> dict[str, Any]:
     }
     if entry.size_rule is not None:
         found["size_rule"] = entry.size_rule.model_dump()
-    if entry.retires is not None:
-        found["retires"] = entry.retires.isoformat()
     price = next((target.price for target in route.targets if target.price is not None), None)
     if price is not None:
         found["prices"] = _prices(price)

@@ -37,7 +37,7 @@ _PICTURES = frozenset({"image", "images", "mask"})
 _READ = frozenset(
     {
         *("model", "n", "size", "aspect_ratio", "response_format", "stream", "partial_images", "router"),
-        "extra_fields",
+        *("extra_fields", "dry_run"),
     }
 )
 _FOREIGN = frozenset(  # other routers' controls and credentials: nothing for a provider
@@ -63,6 +63,15 @@ def requested_model(fields: Mapping[str, Any], *, form: bool, default: str | Non
     if not model:
         raise missing("model", "is required: the name of a model")
     return model
+
+
+def wants_dry_run(fields: Mapping[str, Any], *, form: bool) -> bool:
+    """Whether the caller only asks what would be done.
+
+    Raises:
+        Refused: 400, where that is no yes or no: a request meant as a dry run must not cost money.
+    """
+    return bool(Fields(fields, form).boolean("dry_run"))
 
 
 def read_request(
@@ -114,6 +123,7 @@ def read_request(
         partial_images=partial_images or 0,
         controls=controls,
         trace=trace,
+        retires=None if entry is None else entry.retires,
     )
 
 

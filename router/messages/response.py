@@ -14,6 +14,7 @@ from router.engine.record import Attempt, Outcome
 from router.engine.request import Form, ImageRequest
 from router.images.pixels import FORMATS, Picture
 from router.messages.errors import Refused, envelope, from_provider
+from router.messages.retirement import retirement
 
 Piece = bytes | memoryview
 
@@ -82,11 +83,14 @@ def refusal(
 def headers(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> dict[str, str]:
     """What happened, for those who read headers."""
     found = {"x-router-attempts": str(len(outcome.attempts))}
+    dates = [request.retires]
     if outcome.attempts:
         last = outcome.deliveries[-1].target if outcome.deliveries else outcome.attempts[-1].target
         found["x-router-fallback-index"] = str(outcome.attempts[-1].fallback_index)
         if disclose:
             found |= {"x-router-model": last.name, "x-router-provider": last.provider.name}
+            dates.append(last.retires)
+    found |= retirement(dates)
     if request.controls.cache is not None:
         found["x-router-cache"] = "BYPASS"
     if outcome.cost is not None:
