@@ -1,7 +1,7 @@
 """The end of a router's work: told to stop it takes nothing new, and what is under way has so long."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -17,6 +17,7 @@ class Drain:
 
         self.under_way = 0
         self._late = asyncio.Event()
+        self._to_tell: set[Callable[[], None]] = set()
 
     def begin(self, loop: asyncio.AbstractEventLoop, patience: float, *, refusing: bool = True) -> None:
         """Stop; what is under way is late in `patience` seconds. Callable from a signal handler.
@@ -26,7 +27,7 @@ class Drain:
         self.begun |= refusing
         if not self.ending:
             self.ending = True
-            loop.call_soon_threadsafe(loop.call_later, patience, self._late.set)
+            loop.call_soon_threadsafe(loop.call_later, patience, self._is_late)
 
     @property
     def over(self) -> bool:
@@ -38,10 +39,17 @@ class Drain:
         await self._late.wait()
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """While a piece of work is under way."""
+    def working(self, late: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """While a piece of work is under way; `late` is called once it is late."""
         self.under_way += 1
+        self._to_tell.add(late)
         try:
             yield
         finally:
+            self._to_tell.discard(late)
             self.under_way -= 1
+
+    def _is_late(self) -> None:
+        self._late.set()
+        for late in tuple(self._to_tell):
+            late()

@@ -1,7 +1,6 @@
 """Image work while the router stops: new work is sent elsewhere, and what is late is answered before it is cut off."""
 
 import asyncio
-import contextlib
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,8 +36,7 @@ class Drained:
             _observe(service, scope, self._operation, refusal(refused))
             await send_answer(refusal(refused, {"connection": "close"}), request_id(Headers(scope=scope)), send)
             return
-        with service.drain.working():
-            await _Working(service, self._operation, scope, receive, _Said(send, service.drain)).run(self._app)
+        await _Working(service, self._operation, scope, receive, _Said(send, service.drain)).run(self._app)
 
 
 class _Said:
@@ -93,23 +91,25 @@ class _Working:
     async def run(self, app: ASGIApp) -> None:
         """Work until there is an answer, or it is too late for one."""
         spending.set(self._spending)
-        working = asyncio.ensure_future(app(self._scope, self._receive, self._said))
-        late = asyncio.ensure_future(self._service.drain.late())
-        try:
-            await asyncio.wait({working, late}, return_when=asyncio.FIRST_COMPLETED)
-            if not (working.done() or self._said.whole):
-                await self._break_off(working)
-            await working
-        finally:
-            for task in (working, late):
-                task.cancel()
-            await asyncio.gather(working, late, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        maybe_billed = False
 
-    async def _break_off(self, working: asyncio.Future[None]) -> None:
-        maybe_billed = self._spending.possible
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        def late() -> None:
+            nonlocal maybe_billed
+            maybe_billed = self._spending.possible
+            if not self._said.whole:
+                limit.reschedule(loop.time())
+
+        try:
+            async with asyncio.timeout(None) as limit:
+                with self._service.drain.working(late):
+                    await app(self._scope, self._receive, self._said)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            await self._break_off(maybe_billed=maybe_billed)
+
+    async def _break_off(self, *, maybe_billed: bool) -> None:
         if self._said.ended:
             return
         if maybe_billed:
