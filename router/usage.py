@@ -1,8 +1,10 @@
 """Sums what backends say they used, and prices it. Unknown stays unknown: it is never counted as nothing."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from providers.base import Usage
+from providers.dialect import Shape
 from router.catalog import Price, TokenPrice
 from router.images.pixels import Picture
 
@@ -40,6 +42,29 @@ def cost(price: Price | None, usage: Usage | None, pictures: Sequence[Picture], 
     tiers = [_by_picture(price, picture, quality) for picture in pictures]
     known = [tier for tier in tiers if tier is not None]
     return sum(known) if known and len(known) == len(tiers) else None
+
+
+_PIXELS_PER_TOKEN = 250  # of a picture of the best quality
+_PIXELS = 1024 * 1024  # of a picture whose size nobody gave
+
+
+def at_most(price: Price | None, pictures: int, quality: str | None, shape: Shape | None) -> float | None:
+    """What an attempt costs at most that nobody saw the end of: an estimate, by the dearest price that may hold."""
+    if price is None:
+        return None
+    known = shape is not None and shape.height > 0
+    fit = [
+        tier.usd
+        for tier in price.images
+        if (quality in (None, "auto") or tier.quality in (None, quality))
+        and (not known or tier.size in (None, str(shape)))
+    ] or [tier.usd for tier in price.images]
+    if fit:
+        return pictures * max(fit)
+    if price.tokens is None:
+        return None
+    pixels = shape.width * shape.height if shape is not None and known else _PIXELS
+    return pictures * math.ceil(pixels / _PIXELS_PER_TOKEN) * price.tokens.image_out / 1_000_000
 
 
 def _by_tokens(price: TokenPrice, usage: Usage) -> float:

@@ -373,8 +373,8 @@ def test_metrics_count_what_happened_under_names_of_the_config(router: httpx.Cli
     generate(router, model="gpt-image-2", n=2)
     generate(router, model="made-up-name")
     text = router.get("/metrics").text
-    assert 'image_router_requests_total{model="gpt-image-2",status="200"}' in text
-    assert 'image_router_requests_total{model="_other",status="404"}' in text
+    assert 'image_router_requests_total{model="gpt-image-2",operation="generate",status="200"}' in text
+    assert 'image_router_requests_total{model="_other",operation="generate",status="404"}' in text
     assert 'image_router_attempts_total{outcome="succeeded",target="openai/gpt-image-2"}' in text
     assert "image_router_cost_usd_total" in text
     assert "made-up-name" not in text

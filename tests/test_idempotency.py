@@ -151,11 +151,11 @@ def test_the_result_waits_for_a_client_that_left(router: str, backend: OpenAIBac
     """After the backend was asked the work goes on alone, is counted as 499, and is there when the client is back."""
     hold = Hold()
     backend.script(hold)
-    before = metric(router, 'requests_total{model="gpt-image-2",status="499"}')
+    before = metric(router, 'requests_total{model="gpt-image-2",operation="generate",status="499"}')
     leave(router, "left", lambda: backend.ledger.wait(1))
     assert error(ask(router, "left")) == (409, "idempotency_in_progress")
     hold.release()
-    until(lambda: metric(router, 'requests_total{model="gpt-image-2",status="499"}') == before + 1)
+    until(lambda: metric(router, 'requests_total{model="gpt-image-2",operation="generate",status="499"}') == before + 1)
     again = ask(router, "left")
     assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
     assert len(backend.ledger) == 1
@@ -164,7 +164,7 @@ def test_the_result_waits_for_a_client_that_left(router: str, backend: OpenAIBac
 def test_a_client_that_leaves_while_nothing_is_sent_costs_nothing(router: str, backend: OpenAIBackend) -> None:
     """A pause before a retry ends with its client: nothing more is sent."""
     backend.script(Status(429, "slow_down", headers={"retry-after": "30"}))
-    before = metric(router, 'requests_total{model="gpt-image-2",status="499"}')
+    before = metric(router, 'requests_total{model="gpt-image-2",operation="generate",status="499"}')
     ended = 'attempts_total{outcome="rejected",target="openai/gpt-image-2"}'
     refused = metric(router, ended)
     leave(
@@ -173,7 +173,7 @@ def test_a_client_that_leaves_while_nothing_is_sent_costs_nothing(router: str, b
         lambda: until(lambda: metric(router, ended) == refused + 1),
         retry={"count": 1, "on_codes": [429]},
     )
-    until(lambda: metric(router, 'requests_total{model="gpt-image-2",status="499"}') == before + 1)
+    until(lambda: metric(router, 'requests_total{model="gpt-image-2",operation="generate",status="499"}') == before + 1)
     assert len(backend.ledger) == 1
 
 

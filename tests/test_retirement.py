@@ -12,7 +12,7 @@ from serving import FORGIVING, serving
 
 from router.messages.retirement import retirement
 from router.observe.metrics import Metrics
-from router.observe.retirement import Retirements
+from router.observe.state import Served
 
 HEADER = "x-router-model-retires"
 TODAY = date(2026, 11, 21)
@@ -158,8 +158,9 @@ def test_prometheus_counts_the_days(url: str) -> None:
 def test_days_pass_without_a_reload() -> None:
     """The days are counted when they are asked for: positive before the date, negative after it."""
     clock = SimpleNamespace(today=date(2026, 11, 30))
-    metrics = Metrics()
-    metrics.registry.register(Retirements(lambda: ({"m": date(2026, 12, 1)}, {}), lambda: clock.today))
+    metrics = Metrics(lambda: clock.today)
+    metrics.follow(Served(retires=({"m": date(2026, 12, 1)}, {})))
     assert b'image_router_model_retires_days{model="m"} 1.0' in metrics.exposition()
     clock.today = date(2026, 12, 3)
+    metrics.sample()
     assert b'image_router_model_retires_days{model="m"} -2.0' in metrics.exposition()

@@ -33,7 +33,8 @@ class Picture:
     """A usable picture: exactly one of base64 text (`b64`), an address (`url`) and bytes (`data`); its kind, its size.
 
     The bytes of an address were not seen: its `media_type` is None, its pixels are the backend's word, or 0.
-    `animated` is whether it may hold more than one frame, as every GIF may.
+    `animated` is whether it may hold more than one frame, as every GIF may. `kept` is how many bytes are behind an
+    address of ours.
     """
 
     b64: memoryview | None = None
@@ -44,6 +45,14 @@ class Picture:
     height: int = 0
     animated: bool = False
     revised_prompt: str | None = None
+    kept: int = 0
+
+    @property
+    def length(self) -> int:
+        """Its bytes; none where they were not seen."""
+        if self.b64 is not None:
+            return len(self.b64) * 3 // 4
+        return len(self.data) if self.data is not None else self.kept
 
 
 def recognise(image: Image) -> Picture | None:

@@ -1,97 +1,123 @@
-"""Prometheus metrics. Labels come from the config only, never from callers, so the number of series is bounded."""
+"""Prometheus metrics, all of them; docs/metrics.md says what each means and how many series there can be."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry
 
-from providers.base import OutcomeClass
-from providers.dialect import PARAMETERS
-from router import __version__
-from router.engine.record import Attempt, Outcome
+from router.admission.gate import Gate, Reason
+from router.engine.record import Attempt
 from router.engine.route import Target
-
-SECONDS = (0.5, 1, 2, 3, 5, 8, 13, 20, 30, 45, 60, 90, 120, 180, 300)
-CONTENT_TYPE = CONTENT_TYPE_LATEST
-"""The media type of `Metrics.exposition`."""
-
-OTHER = "_other"
-"""The label of whatever the config does not name."""
-
-_KNOWN = PARAMETERS - {"shape"} | {"size", "operation"}
+from router.health.book import Health
+from router.observe.attempts import Attempts
+from router.observe.exposition import Exposition
+from router.observe.families import Families
+from router.observe.requests import Answered, Requests
+from router.observe.state import Served, State
+from router.observe.together import Together, shared_directory
 
 
 class Metrics:
-    """The metrics of one process; an `Observer` of every attempt."""
+    """The metrics of one process, or of one worker among several; an `Observer` of every attempt."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Requests answered", "model", "status")
-        self._request_seconds = self._histogram("request_duration_seconds", "From request to answer", "model")
-        self._attempts = self._counter("attempts", "Attempts by how they ended", "target", "outcome")
-        self._attempt_seconds = self._histogram("attempt_duration_seconds", "One attempt", "target")
-        self._fallbacks = self._counter("fallbacks", "Moves past a target", "model", "target", "reason")
-        self._maybe_billed = self._counter("maybe_billed", "Attempts that may be billed for nothing", "target")
-        self._images = self._counter("images", "Pictures made", "target")
-        self._tokens = self._counter("tokens", "Tokens as the backend counts them", "target", "direction")
-        self._cost = self._counter("cost_usd", "US dollars, where the price is known", "target")
-        self._warnings = self._counter("warnings", "Parameters not sent as asked", "target", "parameter")
-        self._in_flight = self._gauge("in_flight", "Attempts under way", "target")
-        loaded = self._gauge("config_last_reload_successful", "1: the config on disk is the one that runs")
-        loaded.set(1)
-        info = self._gauge("build_info", "Always 1; the version is the label", "version")
-        info.labels(__version__).set(1)
+    def __init__(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
+        directory = shared_directory()
+        together = Together(directory) if directory is not None else None
+        families = Families()
+        self._counted_apart(families)
+        self._attempts = Attempts(families)
+        self._requests = Requests(families)
+        self._state = State(families, today)
+        self._exposition = Exposition(families.registry, families.sheets, together)
+        self.attempt_started: Callable[[Target], None] = self._attempts.attempt_started
+        self.attempt_ended: Callable[[Attempt], None] = self._attempts.attempt_ended
+        self.possibly_billed = self._attempts.possibly_billed
+        self.request_ended: Callable[[Answered], None] = self._requests.request_ended
+        self.client_left = self._requests.client_left
+        self.spent = self._requests.spent
+        self.config_loaded = self._state.config_loaded
+        self.sample = self._state.sample
 
-    def attempt_started(self, target: Target) -> None:
-        """One more attempt under way."""
-        self._in_flight.labels(target.name).inc()
+    def _counted_apart(self, families: Families) -> None:
+        self._idempotency = families.counters(
+            "idempotency", "Requests with an Idempotency-Key, by what came of it", "result"
+        )
+        self._cache = families.counters("cache", "Requests that ask for the cache: hit, miss, bypass", "result")
+        self._rate_limited = families.counters("rate_limited", "Requests over a limit of their key", "group")
+        self._budget = families.gauges(
+            "budget_remaining_dollars", "What is left of a key's budget", "mostrecent", "group"
+        )
+        self._shed = families.counters("shed", "Image requests not taken, by what there was too much of", "reason")
+        self._shed.begin((reason,) for reason in Reason)
+        self._cooldowns = families.counters(
+            "cooldowns", "How often a target was left out for a while, and why", "target", "reason"
+        )
+        self._state_up = families.gauge("state_up", "1: the shared state answers; always, without one", "livemin")
+        self._state_up.set(1)
+        self._state_seconds = families.histogram("state_seconds", "How long the shared state takes to answer")
+        self._store_errors = families.counter("picture_store_errors", "Failures of the picture store")
+        self._loop_lag = families.gauge(
+            "loop_lag_seconds", "The longest that the event loop was held up of late", "livemax"
+        )
+        self._log_drops = families.counter("log_lines_dropped", "Log lines lost because nobody took them")
 
-    def attempt_ended(self, attempt: Attempt) -> None:
-        """Count an attempt, its pictures, tokens and cost."""
-        name = attempt.target.name
-        self._in_flight.labels(name).dec()
-        self._attempts.labels(name, attempt.outcome).inc()
-        self._attempt_seconds.labels(name).observe(attempt.seconds)
-        if attempt.outcome is OutcomeClass.AMBIGUOUS:
-            self._maybe_billed.labels(name).inc()
-        if attempt.pictures:
-            self._images.labels(name).inc(attempt.pictures)
-        if attempt.usage is not None:
-            self._tokens.labels(name, "input").inc(attempt.usage.input_tokens or 0)
-            self._tokens.labels(name, "output").inc(attempt.usage.output_tokens or 0)
-        if attempt.cost is not None:
-            self._cost.labels(name).inc(attempt.cost)
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What Prometheus is given, before it is text."""
+        return self._exposition.registry
 
-    def request_ended(self, model: str | None, status: int, seconds: float, outcome: Outcome | None) -> None:
-        """Count an answer; `model` is the route's name, None where there was no route."""
-        label = model or OTHER
-        self._requests.labels(label, str(status)).inc()
-        self._request_seconds.labels(label).observe(seconds)
-        if outcome is None:
-            return
-        for target, reason in _moves(outcome):
-            self._fallbacks.labels(label, target, reason).inc()
-        if outcome.attempts:
-            served = outcome.attempts[-1].target.name
-            for warning in outcome.warnings:
-                name = warning.parameter if warning.parameter in _KNOWN else OTHER
-                self._warnings.labels(served, name).inc()
+    def watch(self, gate: Gate, health: Health) -> None:
+        """Show how full the router is, and how its targets are."""
+        self._state.watch(gate, health)
+        health.noted = self._left_out
+
+    def follow(self, served: Served) -> None:
+        """Another config runs."""
+        self._attempts.follow({target.name for target in served.targets})
+        self._state.follow(served)
+
+    def idempotency(self, result: str) -> None:
+        """A request with a key: new, replayed, resumed, or refused for one of the contract's reasons."""
+        self._idempotency[(result,)].inc()
+
+    def cached(self, result: str) -> None:
+        """A request that agreed to a cached answer: hit, miss or bypass."""
+        self._cache[(result,)].inc()
+
+    def rate_limited(self, group: str) -> None:
+        """A request was over a limit of its key, whose name in the config `group` is."""
+        self._rate_limited[(group,)].inc()
+
+    def budget_remaining(self, group: str, usd: float) -> None:
+        """What is left of a key's budget, as this process last saw it."""
+        self._budget[(group,)].set(usd)
+
+    def shed(self, reason: str) -> None:
+        """A request was not taken."""
+        self._shed[(reason,)].inc()
+
+    def state_changed(self, up: bool, _reason: str) -> None:  # noqa: FBT001 - the shape of a listener
+        """The shared state is lost, or is back."""
+        self._state_up.set(up)
+
+    def state_answered(self, seconds: float) -> None:
+        """The shared state has answered, or failed to."""
+        self._state_seconds.observe(seconds)
+
+    def store_failed(self) -> None:
+        """The picture store could not do its part."""
+        self._store_errors.inc()
+
+    def beat(self, lag: float, dropped: int) -> None:
+        """How late the event loop is, how many more log lines were lost, and how all else is."""
+        self._loop_lag.set(lag)
+        self._log_drops.inc(dropped)
+        self.sample()
 
     def exposition(self) -> bytes:
-        """The text Prometheus scrapes."""
-        return generate_latest(self.registry)
+        """The text Prometheus scrapes; it takes a while."""
+        return self._exposition.text()
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"image_router_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"image_router_{name}", text, labels, registry=self.registry)
-
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(f"image_router_{name}", text, labels, registry=self.registry, buckets=SECONDS)
-
-
-def _moves(outcome: Outcome) -> Iterable[tuple[str, str]]:
-    """Each move to another target: which one was left, and why."""
-    for before, after in zip(outcome.attempts, outcome.attempts[1:], strict=False):
-        if before.target is not after.target and before.error is not None:
-            yield before.target.name, before.error.kind
+    def _left_out(self, key: str, reason: str) -> None:
+        """A target at one of its accounts."""
+        self._cooldowns[key.partition("#")[0], reason].inc()

@@ -12,6 +12,7 @@ from router.state.memory import MemoryStore
 
 T = TypeVar("T")
 OnChange = Callable[[bool, str], None]
+OnAnswer = Callable[[float], None]
 
 _MOST: Final = 50_000  # entries remembered for the day the store is lost
 _PROBE: Final = "state:probe"
@@ -26,8 +27,12 @@ class _Change:
     deleted: bool
 
 
-def _unheard(up: bool, reason: str) -> None:  # noqa: FBT001 - the shape of a listener
+def unheard(up: bool, reason: str) -> None:  # noqa: FBT001 - the shape of a listener
     """Nobody listens."""
+
+
+def untimed(seconds: float) -> None:
+    """Nobody counts."""
 
 
 class DegradingStore:
@@ -40,15 +45,20 @@ class DegradingStore:
     def __init__(
         self,
         shared: StateStore,
-        on_change: OnChange = _unheard,
+        on_change: OnChange = unheard,
         clock: Callable[[], float] = time.monotonic,
         pause: float = 1.0,
+        on_answer: OnAnswer = untimed,
     ) -> None:
-        """`on_change` hears whether the store is up, and why; `pause` is the seconds between probes."""
+        """`on_change` hears whether the store is up, and why; `pause` is the seconds between probes.
+
+        `on_answer` hears how many seconds each question to the shared store took.
+        """
         self.up = True
         self._shared = shared
         self._own = MemoryStore(clock, _MOST)
         self._on_change = on_change
+        self._on_answer = on_answer
         self._pause = pause
         self._changes: dict[str, _Change] = {}
         self._amounts: dict[str, int] = {}
@@ -145,11 +155,14 @@ class DegradingStore:
         """Ask the shared store, unless it is known to be lost."""
         if not self.up:
             raise StateLost("The shared state is lost.")
+        started = time.perf_counter()
         try:
             return await call()
         except StateLost as lost:
             self._lose(str(lost))
             raise
+        finally:
+            self._on_answer(time.perf_counter() - started)
 
     def _correct(self, key: str, value: bytes | None) -> None:
         """Do not remember what others have changed since."""

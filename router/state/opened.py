@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from router.state.base import StateStore
-from router.state.degrading import DegradingStore, OnChange
+from router.state.degrading import DegradingStore, OnAnswer, OnChange, unheard, untimed
 from router.state.memory import MemoryStore
 from router.state.sqlite import SqliteStore
 
@@ -18,12 +18,15 @@ _REDIS = {
 }
 
 
-def open_state(url: str, on_change: OnChange | None = None) -> MemoryStore | DegradingStore:
+def open_state(
+    url: str, on_change: OnChange | None = None, on_answer: OnAnswer | None = None
+) -> MemoryStore | DegradingStore:
     """The store named by `url`, ready at once: a shared one is connected to at the first call, and may be lost.
 
     Args:
         url: `memory`, `sqlite:///path`, or the URL of a Redis or Valkey.
         on_change: hears whether a shared store is up, and why, each time that changes.
+        on_answer: hears how long each question to a shared store took.
 
     Raises:
         ValueError: no store can be made of `url`. The message does not repeat it, as it may hold a password.
@@ -37,7 +40,7 @@ def open_state(url: str, on_change: OnChange | None = None) -> MemoryStore | Deg
         shared = _redis(_REDIS[scheme] + url.removeprefix(scheme))
     else:
         raise ValueError(f"The state is none of the stores there are: write {_FORMS}.")
-    return DegradingStore(shared) if on_change is None else DegradingStore(shared, on_change)
+    return DegradingStore(shared, on_change or unheard, on_answer=on_answer or untimed)
 
 
 def _sqlite(url: str) -> SqliteStore:

@@ -28,7 +28,7 @@ from router.tracing import names, spans
 from router.wire.retry_after import retry_after
 from router.wire.send import Send
 from router.wire.sse import Event
-from router.wire.waiting import pausing, polls, waiting
+from router.wire.waiting import polls, waiting
 
 _TELLING = 4  # characters; a shorter prompt is part of any sentence
 _FREE_TRIES = 6  # of a call that costs nothing: a hiccup must not lose a picture that is paid for
@@ -160,7 +160,8 @@ async def _exchange(
     tries = 1 if call.phase is Phase.SUBMIT else _FREE_TRIES
     for number in range(1, tries + 1):
         if call.pause:
-            await pausing(call.pause)
+            with waiting():
+                await asyncio.sleep(call.pause)
         try:
             answer = await _sent(call, send)
             if 200 <= answer.status < 300:
@@ -169,7 +170,10 @@ async def _exchange(
         except ProviderError as error:
             if number == tries or error.kind not in _PASSING:
                 raise
-            await pausing(error.retry_after if error.retry_after is not None else _BACKOFF * 2 ** (number - 1))
+            with waiting():
+                await asyncio.sleep(
+                    error.retry_after if error.retry_after is not None else _BACKOFF * 2 ** (number - 1)
+                )
     raise AssertionError  # the last try returns or raises
 
 
