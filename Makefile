@@ -22,7 +22,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types fix golden docs previews lock hooks clean system-packages
+.PHONY: help run test check bench bench-setup lint types fix golden docs previews lock hooks clean system-packages
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -42,6 +42,12 @@ lint: .venv/.dev ## Form and lint alone
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/kubernetes-validate --strict --quiet $(OBJECTS)
 
+bench: .venv/.dev ## Measure the router beside nginx, LiteLLM and Portkey; ARGS=--quick for a first look
+	$(BIN)/python -m bench $(ARGS)
+
+bench-setup: ## Install LiteLLM and Portkey into .peers, to be measured beside the router
+	PYTHON="$(PYTHON)" sh bench/setup.sh $(ARGS)
+
 types: .venv/.dev ## Types alone
 	$(BIN)/mypy --strict
 
@@ -60,7 +66,7 @@ docs: .venv/.dev ## Rewrite what is generated from the code: schemas, dashboards
 	$(BIN)/image-router providers --write README.md
 	$(BIN)/python -m grafana.src.build
 
-previews: .venv/.dev ## Draw grafana/previews anew, from a minute of the tests' scenes; needs prometheus and chromium
+previews: .venv/.dev ## Draw grafana/previews anew, from the tests' scenes; needs prometheus and chromium
 	$(BIN)/python tests/preview_dashboards.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -75,7 +81,7 @@ hooks: .venv/.dev ## Run the checks before every commit and push
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 clean: ## Remove everything that make installed
-	rm -rf .venv $(JS)/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .peers $(JS)/node_modules .mypy_cache .ruff_cache .hypothesis
 
 system-packages: ## What the tests need beside Python, where this user may install it
 	@sh tests/system-packages.sh
