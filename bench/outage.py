@@ -61,7 +61,7 @@ async def main(arguments: argparse.Namespace) -> int:
             await router.process.wait()
     for backend in backends:
         await backend.stop()
-    return report(down, up, sends, healed)
+    return report(down, up, sends, healed, QUICK * arguments.patience)
 
 
 async def load(client: httpx.AsyncClient, rate: int, seconds: float) -> list[Answered]:
@@ -80,7 +80,7 @@ async def load(client: httpx.AsyncClient, rate: int, seconds: float) -> list[Ans
     return await asyncio.gather(*under_way)
 
 
-def report(down: list[Answered], up: list[Answered], sends: int, healed: float) -> int:
+def report(down: list[Answered], up: list[Answered], sends: int, healed: float, quick: float) -> int:
     """Print the figures and what of the promises is broken."""
     began = down[0].sent
     late = sorted(each.seconds for each in down if each.sent > began + OPENING)
@@ -98,7 +98,7 @@ def report(down: list[Answered], up: list[Answered], sends: int, healed: float) 
     click.echo(json.dumps(figures, indent=2))
     broken = {
         "too many sends": per_request > MOST_SENDS,
-        "slow errors": p99 > QUICK,
+        "slow errors": p99 > quick,
         "slow recovery": recovery > BACK,
     }
     for what in (name for name, found in broken.items() if found):
@@ -110,5 +110,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long all is down")
     parser.add_argument("--rate", type=int, default=200, help="requests per second")
+    parser.add_argument("--patience", type=float, default=1, help="times as slow, on a machine with other work")
     parser.add_argument("--fault", default="503", help="what every target does: 503, 500, reset, 429")
     raise SystemExit(asyncio.run(main(parser.parse_args())))
