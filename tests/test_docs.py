@@ -93,6 +93,15 @@ def test_the_stream_is_shown(quick_start: str, tmp_path: Path) -> None:
     assert events[1::2] == [*["image_generation.partial_image"] * 2, "image_generation.completed"]
 
 
+def test_the_explanation_is_shown(tmp_path: Path) -> None:
+    """The README's `explain` names both targets and what they would be sent, and sends nothing."""
+    told = run(next(block for block in blocks("sh") if "explain" in block), tmp_path)
+    assert "1. nowhere/gpt-image-2: eligible" in told
+    assert "1000x1000 is sent as 1008x1008" in told
+    assert "2. sketch/sketch: eligible" in told
+    assert told.endswith("nothing was sent\n")
+
+
 def test_the_documented_request_is_served(quick_start: str) -> None:
     """The README's JSON is a request the quick start answers."""
     for block in blocks("json"):
@@ -130,7 +139,7 @@ def test_every_endpoint_of_the_quick_start_gives_a_true_picture(quick_start: str
         assert answer.json()["output_format"] == "png"
 
 
-@pytest.mark.parametrize("name", ["", "serve", "check", "schema", "providers"])
+@pytest.mark.parametrize("name", ["", "serve", "check", "diff", "explain", "schema", "providers"])
 def test_every_command_explains_itself(name: str) -> None:
     """`--help` works everywhere and is a sentence."""
     arguments = [*filter(None, [name]), "--help"]
