@@ -92,6 +92,11 @@ class Keys:
         made = {each.id: MadeKey.of(each, callers[each.name]) for each in stored if each.name in callers}
         return cls(given, made, closed=bool(server.keys), now=now)
 
+    @property
+    def closed(self) -> bool:
+        """Whether a key is needed."""
+        return self._closed
+
     def caller(self, authorization: str | None) -> Caller:
         """Who sent this `Authorization` header.
 

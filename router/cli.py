@@ -11,6 +11,7 @@ import providers
 from router import __version__, matrix
 from router.catalog import CatalogFile
 from router.commands.check import check
+from router.commands.demo import demo
 from router.commands.diff import diff
 from router.commands.explain import explain
 from router.commands.health import health
@@ -30,6 +31,7 @@ def main() -> None:
 
 
 main.add_command(check)
+main.add_command(demo)
 main.add_command(diff)
 main.add_command(explain)
 main.add_command(health)

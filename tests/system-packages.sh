@@ -3,7 +3,7 @@
 set -eu
 
 missing=""
-for pair in node:nodejs npm:npm redis-server:redis-server; do
+for pair in node:nodejs npm:npm redis-server:redis-server faketime:faketime prometheus:prometheus chromium:chromium; do
     command -v "${pair%%:*}" > /dev/null || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0

@@ -16,7 +16,7 @@ from router.images.store import NotStored, StoreFailed
 from router.messages.errors import Refused
 from router.messages.response import refusal
 from router.observe import logs
-from router.runtime import Service
+from router.service import Service
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.IGNORECASE)
 
