@@ -17,6 +17,7 @@ from router.api.files import Files
 from router.api.images import Images
 from router.api.live import Live
 from router.api.models import Models
+from router.api.openapi import PATH as OPENAPI, OpenApi
 from router.api.reload import reload
 from router.api.request_id import request_id
 from router.images.links import FILES_PATH
@@ -26,6 +27,7 @@ from router.service import Service
 
 IMAGE_PREFIXES = ("/v2/router", "/v3/router", "/v1", "/v2/gateway", "/v2/proxy")
 MODEL_PREFIXES = ("/v3/router", "/v2/router", "/v1")
+DEFAULTED = "/v1"  # the prefix under which a request may leave out the model
 LEGACY_EDITS = "/v1/edits"
 PATHS = {
     Operation.GENERATE: "images/generations",
@@ -59,7 +61,7 @@ def build(
 
 def _routes(*, metrics: bool) -> list[BaseRoute]:
     images = [
-        Route(f"{prefix}/{path}", _images(operation, default_model=prefix == "/v1"), methods=["POST"])
+        Route(f"{prefix}/{path}", _images(operation, default_model=prefix == DEFAULTED), methods=["POST"])
         for prefix in IMAGE_PREFIXES
         for operation, path in PATHS.items()
     ]
@@ -78,6 +80,7 @@ def _routes(*, metrics: bool) -> list[BaseRoute]:
         Route("/console/{file}", Console()),
         Route("/console/", Console()),
         Route("/-/reload", reload, methods=["POST"]),
+        Route(OPENAPI, OpenApi(IMAGE_PREFIXES, MODEL_PREFIXES, PATHS, DEFAULTED).answer),
         Route("/livez", ops.livez),
         Route("/readyz", ops.readyz),
         *([Route("/metrics", ops.metrics)] if metrics else []),

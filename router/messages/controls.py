@@ -31,6 +31,7 @@ DEFAULT_TTL = 3600
 MAX_TTL = 259_200
 DEFAULT_WEIGHT = 0.5
 MIN_WEIGHT = 0.001
+_LONGEST = 86_400.0  # seconds: more than any request lives, and no more than an event loop can count
 
 CONTROL_FIELDS = frozenset(
     {
@@ -159,7 +160,7 @@ def _call_timeout(place: Fields, name: str) -> float:
     milliseconds = place.number(name, 1)
     if milliseconds is None:
         raise missing(place.at(name), "is required: milliseconds, at least 1")
-    return milliseconds / 1000
+    return min(milliseconds / 1000, _LONGEST)
 
 
 def _balancer(place: Fields, name: str) -> Balancer | None:

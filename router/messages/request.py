@@ -18,7 +18,7 @@ MAX_N = 10
 MAX_IMAGES = 16
 MAX_PARTIAL_IMAGES = 3
 
-_WORDS: Mapping[str, tuple[str, ...]] = {
+WORDS: Mapping[str, tuple[str, ...]] = {
     "quality": ("auto", "high", "medium", "low", "hd", "standard", "xhigh", "max"),
     "style": ("vivid", "natural"),
     "background": ("transparent", "opaque", "auto"),
@@ -26,10 +26,10 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "moderation": ("low", "auto"),
     "input_fidelity": ("high", "low"),
 }
-_EDIT_QUALITIES = tuple(word for word in _WORDS["quality"] if word != "hd")
-_INTEGERS = {"output_compression": (0, 100), "seed": (-(2**62), 2**62), "steps": (1, 1000)}
-_NUMBERS = {"guidance": (0, 100), "strength": (0, 1)}
-_TEXTS = ("negative_prompt", "user", "safety_identifier")
+EDIT_QUALITIES = tuple(word for word in WORDS["quality"] if word != "hd")
+INTEGERS = {"output_compression": (0, 100), "seed": (-(2**62), 2**62), "steps": (1, 1000)}
+NUMBERS = {"guidance": (0, 100), "strength": (0, 1)}
+TEXTS = ("negative_prompt", "user", "safety_identifier")
 _BOOLEANS = {"true": True, "false": False}  # the words of a form that can mean nothing else
 _OPAQUE_FORMATS = frozenset({"jpeg"})
 
@@ -46,7 +46,7 @@ _FOREIGN = frozenset(  # other routers' controls and credentials: nothing for a 
         *("context_window_fallbacks", "content_policy_fallbacks", "api_key", "api_base", "base_url", "extra_headers"),
     }
 )
-_NOT_EXTRA = frozenset({*CONTROL_FIELDS, *_PICTURES, *_READ, *_FOREIGN, *_WORDS, *_INTEGERS, *_NUMBERS, *_TEXTS})
+_NOT_EXTRA = frozenset({*CONTROL_FIELDS, *_PICTURES, *_READ, *_FOREIGN, *WORDS, *INTEGERS, *NUMBERS, *TEXTS})
 
 _SIZE = re.compile(r"([0-9]{1,5})\s*[xX*\u00d7\s]\s*([0-9]{1,5})")
 _RATIO = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,5})?)\s*:\s*([0-9]{1,5}(?:\.[0-9]{1,5})?)")
@@ -178,12 +178,12 @@ def _form(top: Fields, known: Entry | None) -> Form | None:
 def _asked(top: Fields, operation: Operation, size: Shape | str | None, known: Entry | None) -> Mapping[str, Any]:
     """The common parameters the caller gave."""
     asked: dict[str, Any] = {}
-    for name, words in _WORDS.items():
+    for name, words in WORDS.items():
         edits = name == "quality" and operation is Operation.EDIT
-        asked[name] = top.word(name, _EDIT_QUALITIES if edits else words)
-    asked |= {name: top.integer(name, *bounds) for name, bounds in _INTEGERS.items()}
-    asked |= {name: top.number(name, *bounds) for name, bounds in _NUMBERS.items()}
-    asked |= {name: top.text(name, longest=MAX_PROMPT) or None for name in _TEXTS}
+        asked[name] = top.word(name, EDIT_QUALITIES if edits else words)
+    asked |= {name: top.integer(name, *bounds) for name, bounds in INTEGERS.items()}
+    asked |= {name: top.number(name, *bounds) for name, bounds in NUMBERS.items()}
+    asked |= {name: top.text(name, longest=MAX_PROMPT) or None for name in TEXTS}
     asked["shape"] = size if isinstance(size, Shape) else None
     if known is None:
         asked["response_format"] = _form(top, known)

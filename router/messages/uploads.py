@@ -3,6 +3,7 @@
 from providers.base import Operation, Upload
 from router.catalog import Entry
 from router.engine.request import ImageRequest
+from router.images.pixels import MAX_PIXELS
 from router.messages.errors import Refused
 from router.messages.fields import missing, unsupported
 
@@ -63,6 +64,9 @@ def _check_image(image: Upload, entry: Entry) -> None:
         )
     if image.size >= entry.max_image_bytes:
         raise _too_large("image", image, entry.max_image_bytes)
+    if image.width * image.height > MAX_PIXELS:
+        most = MAX_PIXELS // 1_000_000
+        raise _invalid("image", f"is {image.width}x{image.height}; send one of at most {most} million pixels")
     if entry.square_input and image.width != image.height:
         raise _invalid("image", f"is {image.width}x{image.height}; {entry.id} takes square pictures only")
 
