@@ -176,7 +176,7 @@ def test_a_stream_is_read_to_its_end_without_its_client(router: str, backend: Op
     with httpx.stream("POST", f"{router}/v1/images/generations", json=body) as answer:
         next(answer.iter_lines())
     hold.release()
-    while counted(router, 'requests_total{model="gpt-image-2",status="499"}') < 1:
+    while counted(router, 'requests_total{model="gpt-image-2",operation="generate",status="499"}') < 1:
         pass
     assert counted(router, 'images_total{target="openai/gpt-image-2"}') == made + 1
 
