@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from backends import Ledger, OpenAIBackend, Status, Step
 from pictures import png
-from serving import serving
+from serving import FORGIVING, serving
 
 CAT, DOG, MASK = png(64, 64, tint=1), png(64, 48), png(64, 64, alpha=True)
 OPERATIONS = ("generate", "edit", "variation")
@@ -38,7 +38,7 @@ def routed(directory: Path) -> Iterator[tuple[str, OpenAIBackend]]:
     with OpenAIBackend() as backend:
         config = {
             "server": {"default_model": GPT, "keys": [{"name": "studio", "key": KEY}]},
-            "defaults": {"caller_backoff": "1ms", "retry": {"backoff": "1ms", "backoff_max": "1ms"}},
+            "defaults": {**FORGIVING, "caller_backoff": "1ms", "retry": {"backoff": "1ms", "backoff_max": "1ms"}},
             "providers": {"openai": {"kind": "openai", "base_url": backend.url, "api_key": "backend-key"}},
             "models": {name: {"chain": [target]} for name, target in CHAINS.items()},
         }

@@ -197,11 +197,11 @@ def test_openai_edits_with_all_it_can_say(node, backend):
 
 
 @pytest.mark.parametrize(
-    "image",
-    [file(CAT), {"file_name": "cat.png", "content": {"$bytes": base64.b64encode(CAT).decode()}}],
+    ("image", "user"),  # another user each, as the second would be answered from the cache
+    [(file(CAT), "u1"), ({"file_name": "cat.png", "content": {"$bytes": base64.b64encode(CAT).decode()}}, "u2")],
     ids=["a file", "a name and bytes"],
 )
-def test_orq_edits_with_all_it_can_say(node, backend, image: dict[str, Any]):
+def test_orq_edits_with_all_it_can_say(node, backend, image: dict[str, Any], user: str):
     """The client's form, with a JSON text for every control, is read like its JSON."""
     fields = {
         "model": GPT,
@@ -210,7 +210,7 @@ def test_orq_edits_with_all_it_can_say(node, backend, image: dict[str, Any]):
         "size": "1536x1024",
         "quality": "low",
         "response_format": "b64_json",
-        "user": "u1",
+        "user": user,
         "name": "trace-1",
         "fallbacks": [{"model": DALLE_2}],
         "retry": {"count": 2, "on_codes": [429, 500]},
@@ -229,7 +229,7 @@ def test_orq_edits_with_all_it_can_say(node, backend, image: dict[str, Any]):
             "n": "2",
             "size": "1536x1024",
             "quality": "low",
-            "safety_identifier": "u1",
+            "safety_identifier": user,
         },
     ]
 
