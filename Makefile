@@ -6,7 +6,7 @@ PYTHON ?= python3
 CONFIG  = config/router.yaml
 HOST    =
 PORT    =
-WORKERS = 2
+WORKERS = 4
 ARGS    =
 
 BIN := .venv/bin
