@@ -9,7 +9,7 @@ import httpx
 import pytest
 from backends import OpenAIBackend, Status
 from pictures import png
-from serving import serving
+from serving import FORGIVING, serving
 
 PICTURE = png(64, 64)
 TEXT_PICTURE = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
@@ -127,7 +127,7 @@ def router(backends: tuple[OpenAIBackend, OpenAIBackend], tmp_path_factory: pyte
     """A router over both."""
     first, second = backends
     config = {
-        "defaults": {"caller_backoff": "1ms"},
+        "defaults": {**FORGIVING, "caller_backoff": "1ms"},
         "providers": {
             "first": {"kind": "openai", "base_url": first.url, "api_key": "k1"},
             "second": {"kind": "openai", "base_url": second.url, "api_key": "k2"},

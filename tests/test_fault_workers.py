@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import psutil
 import yaml
 from backends import OpenAIBackend
 from processes import BODY, PATH, Running, configured, until, workers
@@ -25,6 +26,11 @@ main()
 """
 
 
+def serves(pid: int) -> bool:
+    """Whether a process has a client."""
+    return any(each.status == psutil.CONN_ESTABLISHED for each in psutil.Process(pid).net_connections("tcp"))
+
+
 def test_f40_a_worker_that_stays_stuck_is_replaced_while_the_other_serves(tmp_path: Path) -> None:
     """Frozen, it shows no pulse: after half a minute, here less, it is killed, told of, and another takes its place."""
     assert parent._SILENT == PATIENT
@@ -37,8 +43,11 @@ def test_f40_a_worker_that_stays_stuck_is_replaced_while_the_other_serves(tmp_pa
         assert process.stdout is not None
         try:
             router = Running(process.stdout.readline().split("listens on ")[1].split()[0], process, file, log)
-            stuck, sound = until(lambda: (found := workers(router)) and len(found) == 2 and found)
-            until(lambda: router.ready()["status"] == "ready")
+            both = until(lambda: (found := workers(router)) and len(found) == 2 and found)
+            with router.client() as client:
+                assert client.get("/readyz").status_code == 200
+                stuck = until(lambda: next((pid for pid in both if serves(pid)), None))  # so it is past its start
+            (sound,) = set(both) - {stuck}
             os.kill(stuck, signal.SIGSTOP)
             new = until(lambda: len(found := workers(router)) == 2 and stuck not in found and found, 30)
             assert sound in new

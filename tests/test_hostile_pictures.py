@@ -14,7 +14,7 @@ import yaml
 from backends.plain import PlainBackend
 from pictures import png
 from PIL import Image as Pillow
-from serving import command, serving
+from serving import FORGIVING, command, serving
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script></svg>'
 
@@ -59,6 +59,7 @@ def test_harm_ends_as_documented_and_in_bounded_memory(tmp_path: Path) -> None:
     drawn = [b""]
     with PlainBackend(draw=lambda *_: drawn[0]) as plain:
         config = {
+            "defaults": FORGIVING,
             "providers": {"p": {"kind": "kinds.bytes_only", "base_url": plain.origin}},
             "models": {"m": {"chain": ["p/any"]}},
         }

@@ -9,7 +9,7 @@ import msgspec
 from router.health.book import Health, Notice
 from router.state.base import StateLost, StateStore
 
-EVERY = 0.5  # seconds between two looks
+EVERY = 0.25  # seconds between two looks
 _PREFIX = "health/"
 _PROBE = "probe/"
 _GRACE = 60.0  # seconds an open circuit's entry outlives its time, so that its next opening is the longer

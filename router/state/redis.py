@@ -90,9 +90,9 @@ class RedisStore:
         pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
             url,
             max_connections=32,
-            timeout=_WAIT,
-            socket_timeout=None,  # what reads late by our own fault is not lost: `_answered` waits
-            socket_connect_timeout=_WAIT,
+            timeout=None,  # `_answered` waits, and knows when it is we who are late
+            socket_timeout=None,
+            socket_connect_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=2,  # what every Redis and Valkey speaks, in one round trip less
         )
