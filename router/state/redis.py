@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _WAIT: Final = 0.2  # seconds for a call, connecting included
 # A loop that was held up has not waited, however late it is: what it could not read yet may be there.
-_LAG: Final = 0.02
+_LAG: Final = 0.1
 _ROUNDS: Final = 5
 # The version is in the prefix: two releases share one server while one takes over from the other.
 _PREFIX: Final = "image-router:v1:"
