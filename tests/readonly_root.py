@@ -32,12 +32,12 @@ def _script(root: Path, mounts: Mapping[str, Path], command: Sequence[str], envi
     ours = {str(path): path for path in map(Path, (sys.prefix, sys.base_prefix, ROOT))}
     system = {path: Path(path) for path in ("/usr", "/lib", "/lib64", "/bin", "/etc/ssl") if Path(path).is_dir()}
     bound = {**system, **ours, "/opt/image-router": Path(sys.prefix)}
+    for inside, outside in mounts.items():  # first: what is ours may lie below one of them, as in /tmp
+        lines += [f"mkdir -p {root}{inside}", f"mount --bind {outside} {root}{inside}"]
     for inside, outside in bound.items():
         lines += [f"mkdir -p {root}{inside}", f"mount --bind {outside} {root}{inside}"]
         lines += [f"mount -o remount,ro,bind {root}{inside}"]
     lines += [f"mkdir -p {root}/{name} && mount --rbind /{name} {root}/{name}" for name in ("dev", "proc")]
-    for inside, outside in mounts.items():
-        lines += [f"mkdir -p {root}{inside}", f"mount --bind {outside} {root}{inside}"]
     lines += [f"mount -o remount,ro {root}"]
     named = shlex.join(f"{name}={value}" for name, value in environ.items())
     lines += [f"exec chroot {root} {_NAKED} env -i {named} {shlex.join(command)}"]

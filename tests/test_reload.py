@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from stopwatch import Stopwatch
 
 from router.config.load import Loaded, load
 from router.config.reload import Reload, Reloader
@@ -108,10 +108,10 @@ async def test_a_configmap_swap_is_seen_in_two_seconds(tmp_path: Path) -> None:
     async with router.watching():
         (tmp_path / "..data_tmp").symlink_to("v2")
         (tmp_path / "..data_tmp").replace(tmp_path / "..data")
-        began = time.monotonic()
+        swapped = Stopwatch()
         await router.hears()
     assert router.models == ["two"]
-    assert time.monotonic() - began < 2
+    assert swapped.seconds < 2
 
 
 @pytest.mark.anyio

@@ -3,13 +3,13 @@
 import asyncio
 import random
 import string
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from metric_table import bound
+from stopwatch import Stopwatch
 from trial import trial
 
 from providers.base import ErrorKind, Operation, OutcomeClass, ProviderError, Usage
@@ -129,14 +129,14 @@ async def scrape(router: Any) -> str:
 
     async def ask() -> None:
         while True:
-            began = time.perf_counter()
+            stopwatch = Stopwatch()
             assert (await router.client.get("/livez")).status_code == 200
-            pauses.append(time.perf_counter() - began)
+            pauses.append(stopwatch.seconds)
 
     asking = asyncio.create_task(ask())
-    began = time.perf_counter()
+    stopwatch = Stopwatch()
     text = (await router.client.get("/metrics")).text
-    seconds = time.perf_counter() - began
+    seconds = stopwatch.seconds
     asking.cancel()
     assert seconds < 1
     assert pauses

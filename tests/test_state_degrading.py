@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 from redis_server import NEEDS_REDIS, RedisServer, redis_server  # noqa: F401 - a fixture
+from stopwatch import Stopwatch
 
 from router.state.degrading import DegradingStore
 from router.state.memory import MemoryStore
@@ -97,14 +98,9 @@ async def store(redis_server: RedisServer, changes: Changes) -> AsyncIterator[De
 
 
 async def timed(work: Awaitable[T]) -> tuple[T, float]:
-    """What comes of it, and the seconds it took, less what a busy machine was late with a timer of the same length."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    late = [0.0]
-    timer = loop.call_at(began + WAIT, lambda: late.append(loop.time() - began - WAIT))
-    done = await work
-    timer.cancel()
-    return done, loop.time() - began - late[-1]
+    """What comes of it, and the seconds it took."""
+    stopwatch = Stopwatch()
+    return await work, stopwatch.seconds
 
 
 async def some_calls(store: DegradingStore | MemoryStore, name: str) -> list[float]:

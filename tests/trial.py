@@ -1,7 +1,6 @@
 """One router over real sockets, in the test's own loop, and the law that holds after every fault, whichever it was."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +14,7 @@ import structlog
 import uvicorn
 import yaml
 from faults import FaultServer
+from stopwatch import Stopwatch
 
 from router import shipped
 from router.app import build
@@ -75,10 +75,10 @@ class Trial:
 
     async def ask(self, model: str = "m", **fields: Any) -> Ended:
         """One generation."""
-        started = time.perf_counter()
+        stopwatch = Stopwatch()
         body = {"model": model, "prompt": PROMPT, **fields}
         response = await self.client.post("/v2/router/images/generations", json=body)
-        return Ended(response, time.perf_counter() - started)
+        return Ended(response, stopwatch.seconds)
 
     def attempts(self, target: str = "") -> list[dict[str, Any]]:
         """Every attempt that the log tells of, at one provider or at all."""
