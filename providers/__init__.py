@@ -6,9 +6,19 @@ from functools import cache
 
 from providers.base import Adapter
 
-_SHARED = frozenset(
-    {"answers", "auth", "base", "dialect", "errors", "http", "images_api", "self_hosted", "shapes", "stable_image"}
-)
+_SHARED = frozenset({
+    "answers",
+    "auth",
+    "base",
+    "cargo",
+    "dialect",
+    "errors",
+    "http",
+    "images_api",
+    "self_hosted",
+    "shapes",
+    "stable_image",
+})  # fmt: skip
 """Modules beside the adapters that are none."""
 
 

@@ -1,6 +1,7 @@
 """What a backend answers, and how it is read: by a Struct, or one word or picture at a time by its dotted path."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import GenericAlias
@@ -8,12 +9,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from providers.cargo import LONG, Lightened, lightened
 from providers.errors import UNREADABLE, bad_response
 
 T = TypeVar("T")
 
 _NULL = msgspec.Raw(b"null")
 _NUMBER: Any = int | float
+_LONGEST_NUMBER = 32  # bytes of what stands for a string that was taken out
 _LONGEST_HEAD = 128  # bytes of a `data:` address before its base64
 
 
@@ -46,6 +49,9 @@ class Answer:
         Raises:
             ProviderError: `bad_response`, with the path of what is missing or of the wrong type.
         """
+        if self._light is not None:
+            with suppress(*UNREADABLE):  # a long string may be text after all
+                return msgspec.json.decode(self._light.text, type=shape)
         try:
             return msgspec.json.decode(self.body, type=shape)
         except UNREADABLE as error:
@@ -93,6 +99,10 @@ class Answer:
         return tuple(Image(b64=self.cargo(raw)) for raw in self.at(path, msgspec.Raw))
 
     @cached_property
+    def _light(self) -> Lightened | None:
+        return lightened(self.body) if len(self.body) > LONG else None
+
+    @cached_property
     def _escaped(self) -> bool:
         return b"\\" in self.body
 
@@ -104,17 +114,21 @@ class Answer:
         Raises:
             ProviderError: `bad_response`, when it is no string.
         """
-        view = memoryview(raw)
-        if len(view) < 2 or view[0] != ord('"'):
-            raise bad_response("the backend's answer has something else where a picture's base64 belongs")
-        text = view[1:-1]
-        if self._escaped and b"\\" in bytes(view):
-            try:
-                text = memoryview(msgspec.json.decode(raw, type=str).encode())
-            except UNREADABLE as error:
-                raise bad_response(f"the backend's answer has a broken string for a picture: {error}") from error
+        text = self._text(memoryview(raw))
         head, comma, _ = bytes(text[:_LONGEST_HEAD]).partition(b",")
         return text[len(head) + 1 :] if comma and head.startswith(b"data:") else text
+
+    def _text(self, view: memoryview) -> memoryview:
+        if self._light is not None and len(view) < _LONGEST_NUMBER and (cargo := self._light.cargo.get(bytes(view))):
+            return cargo
+        if len(view) < 2 or view[0] != ord('"'):
+            raise bad_response("the backend's answer has something else where a picture's base64 belongs")
+        if not self._escaped or b"\\" not in bytes(view):
+            return view[1:-1]
+        try:
+            return memoryview(msgspec.json.decode(view, type=str).encode())
+        except UNREADABLE as error:
+            raise bad_response(f"the backend's answer has a broken string for a picture: {error}") from error
 
 
 @cache
