@@ -119,7 +119,13 @@ class Grid:
         width = max(width, self.shortest, self.shortest * ratio)
         across, down = width / self.step, width / ratio / self.step
         near = [(x * self.step, y * self.step) for x in _around(across) for y in _around(down)]
-        return min(filter(self._legal, near), key=lambda size: _distance(size, ratio, area, self.step / min(size)))
+        legal = [*filter(self._legal, near)] or [*filter(self._legal, (self._narrowed(*size) for size in near))]
+        return min(legal, key=lambda size: _distance(size, ratio, area, self.step / min(size)))
+
+    def _narrowed(self, width: int, height: int) -> tuple[int, int]:
+        """A size whose long side is cut to the utmost ratio: one step of the short side is many of the long one."""
+        most_across, most_down = (math.floor(side * self.ratio / self.step) * self.step for side in (height, width))
+        return min(width, most_across), min(height, most_down)
 
     def _legal(self, size: tuple[int, int]) -> bool:
         width, height = size
