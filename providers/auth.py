@@ -17,15 +17,15 @@ _SIGNED = ("accept", "content-type")  # beside the host and Amazon's own; proxie
 
 
 class HeaderAuth(Auth):
-    """A key in one header."""
+    """A key in one header, `name`, which is the same in each call."""
 
     def __init__(self, name: str, value: str) -> None:
-        self._name = name
-        self._value = value
+        self.name = name
+        self.value = value
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Set the header and send once."""
-        request.headers[self._name] = self._value
+        request.headers[self.name] = self.value
         yield request
 
 

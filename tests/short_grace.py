@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.wire import transport as transports
+from router.wire import fast_transport as transports
 
 
 @pytest.fixture

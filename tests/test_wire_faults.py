@@ -12,8 +12,8 @@ from faults import NOBODY, Peer, answering, faulty
 from wiring import AMBIGUOUS, CALL, NOT_SENT, OK, failing
 
 from providers.base import ErrorKind, ProviderError, submit
-from router.wire import transport as transports
-from router.wire.transport import call_deadline
+from router.wire import fast_transport, transport as transports
+from router.wire.marks import call_deadline
 
 pytest_plugins = ["wire_fixtures"]
 pytestmark = pytest.mark.anyio
@@ -204,7 +204,7 @@ async def test_pool_exhausted(wire_to, monkeypatch):
 
 async def test_cut_off_call_lets_go(wire_to, monkeypatch):
     """A call that is cut off at its deadline closes its connection and gives back its place in the pool."""
-    monkeypatch.setattr(transports, "_GRACE", 0.2)  # after our own end, as in earnest
+    monkeypatch.setattr(fast_transport, "_GRACE", 0.2)  # after our own end, as in earnest
     left = asyncio.Event()
 
     async def hang(peer):

@@ -356,7 +356,7 @@ def test_machine_without_roots(monkeypatch, ca_file):
 
 async def test_without_pyreqwest(monkeypatch):
     """Where the fast transport cannot be imported the plain one serves, with a warning."""
-    monkeypatch.setitem(sys.modules, "pyreqwest.client", None)
+    monkeypatch.setitem(sys.modules, "pyreqwest.exceptions", None)
     with pytest.warns(RuntimeWarning, match="pyreqwest cannot be imported"):
         transport = build_transport(TransportSettings())
     async with faulty(answering) as server:

@@ -8,6 +8,7 @@ from typing import cast
 from providers.base import Answer, ErrorKind, OutcomeClass, ProviderError, bad_response
 from providers.http import AsyncByteStream, ConnectError, ConnectTimeout, PoolTimeout, Response
 from router.admission.memory import Holding, current
+from router.wire.marks import HEADERS
 from router.wire.sse import Event, Events
 
 _LONGEST_WORDS = 64 * 1024
@@ -15,6 +16,8 @@ _LONGEST_WORDS = 64 * 1024
 
 _READ_AHEAD = 1280 * 1024
 """Bytes that the transport holds of a large answer besides those that it handed over."""
+
+_DIGITS = 12  # of a length; no answer is longer
 
 # What a transport raises only where no byte of the request left us.
 _UNSENT: Mapping[type[Exception], str] = {
@@ -54,7 +57,7 @@ async def read_events(response: Response, secret: bytes) -> AsyncGenerator[Event
     """
     events = Events()
     held = current.get()
-    _compressed(response.headers, response.status_code)
+    _compressed(headers_of(response), response.status_code)
     pieces = cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncByteStream", response.stream)))
     try:
         async with aclosing(pieces):
@@ -87,6 +90,12 @@ def lost(error: Exception) -> ProviderError:
     return ProviderError(ErrorKind.UNAVAILABLE, message, outcome=OutcomeClass.AMBIGUOUS)
 
 
+def headers_of(response: Response) -> Mapping[str, str]:
+    """A response's headers by lower-case name."""
+    found: Mapping[str, str] | None = response.extensions.get(HEADERS)
+    return found if found is not None else dict(response.headers.items())
+
+
 async def close(response: Response) -> None:
     """Let go of a response, read to its end or not. A failure to do so says nothing of what was read."""
     with suppress(Exception):
@@ -97,20 +106,22 @@ async def _whole(response: Response, secret: bytes, max_answer: int) -> Answer:
     status = response.status_code
     if 300 <= status < 400:
         raise _redirect(status)
-    headers = dict(response.headers.items())
-    body = b"" if _compressed(headers, status) else await _body(response, max_answer)
+    headers = headers_of(response)
+    body = b"" if _compressed(headers, status) else await _body(response, _length(headers), max_answer)
     if status >= 400 and secret:
         body = body.replace(secret, b"[redacted]")
     return Answer(status, headers, body)
 
 
-async def _body(response: Response, max_answer: int) -> bytes:
-    body = BytesIO()  # gives up its bytes without a copy; pieces in a list would be held twice while they are joined
+async def _body(response: Response, length: int | None, max_answer: int) -> bytes:
+    """All of it; `length` is what the backend says of it, if anything."""
+    # Pieces in a list would be held twice while they are joined. This gives up its bytes without a copy, and is as
+    # large as it will be from the start: a buffer that grows copies what it holds again and again.
+    body = BytesIO(bytes(length)) if length is not None and length <= max_answer else BytesIO()
     if (held := current.get()) is None:
         await _fill(body, response, max_answer, None)
-        return body.getvalue()
-    told = response.headers.get("content-length", "")
-    ahead = 0 if told.isdecimal() and int(told[:9]) < _READ_AHEAD else _READ_AHEAD
+        return _filled(body)
+    ahead = 0 if length is not None and length < _READ_AHEAD else _READ_AHEAD
     held.add(ahead)
     try:
         await _fill(body, response, max_answer, held)
@@ -119,6 +130,11 @@ async def _body(response: Response, max_answer: int) -> bytes:
         raise
     finally:
         held.drop(ahead)
+    return _filled(body)
+
+
+def _filled(body: BytesIO) -> bytes:
+    body.truncate()  # what was announced and did not come
     return body.getvalue()
 
 
@@ -131,6 +147,11 @@ async def _fill(body: BytesIO, response: Response, max_answer: int, held: Holdin
             raise bad_response(f"the backend's answer is larger than {max_answer} bytes")
         if held is not None and not on:
             await held.room()
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    told = headers.get("content-length", "")
+    return int(told) if told.isdecimal() and len(told) < _DIGITS else None
 
 
 def _redacted(event: Event, secret: bytes) -> Event:

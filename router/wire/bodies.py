@@ -54,6 +54,14 @@ class Pieces(AsyncByteStream):
         self._pieces = pieces
         self.length = sum(map(_length, pieces))
 
+    @property
+    def whole(self) -> bytes | None:
+        """All of it, where it is bytes that are there already."""
+        if not self._pieces:
+            return b""
+        only = self._pieces[0]
+        return only if len(self._pieces) == 1 and isinstance(only, bytes) else None
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes. An upload is read on the event loop: its file is in the page cache."""
         for piece in self._pieces:

@@ -8,7 +8,7 @@ from typing import Protocol
 from providers.base import Adapter, Answer, Call, ErrorKind, OutcomeClass, ProviderError, bad_response
 from providers.http import AsyncBaseTransport, Auth, Request, Response
 from router.tracing import spans
-from router.wire.answers import close, events_of, lost, read_answer, read_events, says_events
+from router.wire.answers import close, events_of, headers_of, lost, read_answer, read_events, says_events
 from router.wire.bodies import encode
 from router.wire.sse import Event
 from router.wire.strangers import Strangers
@@ -90,7 +90,7 @@ class Wire:
             ProviderError: there is no answer, or one that must not be used; so do the events as they are read.
         """
         response = await self._open(call, events=True)
-        if not says_events(response.status_code, response.headers):
+        if not says_events(response.status_code, headers_of(response)):
             yield await read_answer(response, self._secret, self._max_answer)
             return
         try:

@@ -2,45 +2,30 @@
 
 A transport never follows a redirect, never inflates a body, keeps no cookie, reads no proxy from the environment
 and repeats nothing. It raises ConnectError, ConnectTimeout or PoolTimeout only where no byte of the request left us.
-A request marked by `EVENTS` brings its answer piece by piece as it arrives, and is gone the moment it is cancelled.
+A request with the mark EVENTS brings its answer piece by piece as it arrives, and is gone the moment it is cancelled.
 """
 
-import asyncio
 import ssl
 import warnings
-from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from providers.http import (
     AsyncBaseTransport,
     AsyncHTTPTransport,
-    ConnectError,
-    ConnectTimeout,
     Limits,
-    ReadError,
     Request,
     Response,
     Timeout,
 )
 
-EVENTS = "router.events"
-"""The extension of a request whose answer is a stream of events."""
-
 _POOL_WAIT = 2.0
 # Shorter than the idle timeouts of providers, so that a request seldom meets a connection being closed.
 _IDLE = 4.0
 _WRITE = 30.0
-# Whoever cuts a call off does it at the deadline; the transport's own end comes just after.
-_GRACE = 1.0
-
-call_deadline: ContextVar[float | None] = ContextVar("call_deadline", default=None)
-"""When, in the loop's time, nobody waits for a call any more. Whoever cuts calls off sets it, so that a transport
-that cannot be cancelled still lets go of the connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +52,7 @@ def build_transport(settings: TransportSettings) -> AsyncBaseTransport:
     roots = _roots(settings.ca_file)
     if settings.transport == "pyreqwest":
         try:
-            return _FastTransport(
-                _pyreqwest(settings, roots), settings.patience, partial(_PlainTransport, settings, roots)
-            )
+            return _fast(settings, roots)
         except ImportError:
             warnings.warn(
                 "transport: pyreqwest cannot be imported, so the slower httpx carries the calls; "
@@ -91,23 +74,13 @@ def _roots(file: Path | None) -> str | None:
     return text
 
 
-def _pyreqwest(settings: TransportSettings, roots: str | None) -> AsyncBaseTransport:
-    from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - where it is missing, the plain transport serves
-    from pyreqwest.compatibility.httpx import HttpxTransport  # noqa: PLC0415 - the same
-    from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - the same
+def _fast(settings: TransportSettings, roots: str | None) -> AsyncBaseTransport:
+    from pyreqwest.exceptions import PyreqwestError  # noqa: PLC0415 - where it is missing, the plain transport serves
+
+    from router.wire.fast_transport import FastTransport, client_builder  # noqa: PLC0415 - the same
 
     builder = (
-        ClientBuilder()
-        .http1_only()
-        .http1_lower_case_headers()
-        .no_proxy()
-        .follow_redirects(enable=False)
-        .referer(enable=False)
-        .default_cookie_store(enable=False)
-        .gzip(enable=False)
-        .brotli(enable=False)
-        .zstd(enable=False)
-        .deflate(enable=False)
+        client_builder()
         .connect_timeout(timedelta(seconds=settings.connect_timeout))
         .pool_timeout(timedelta(seconds=_POOL_WAIT))
         .pool_idle_timeout(timedelta(seconds=_IDLE))
@@ -122,54 +95,7 @@ def _pyreqwest(settings: TransportSettings, roots: str | None) -> AsyncBaseTrans
             "transport: pyreqwest cannot start, most often because this machine has no root certificates; "
             "install ca-certificates, or give a file of them as ca_file"
         ) from error
-    return HttpxTransport(client)
-
-
-class _FastTransport(AsyncBaseTransport):
-    """pyreqwest, with two of its habits mended, and a plain transport for what it cannot carry.
-
-    It calls every lost connection a ConnectError, also one lost after the request was read: only its innermost
-    causes tell. And a call cancelled before the answer's head lives on and keeps its place in the pool: so each call
-    is given an end of its own. For a stream that is not enough: callers leave those, and it keeps back small pieces.
-    """
-
-    def __init__(self, inner: AsyncBaseTransport, patience: float, plain: Callable[[], AsyncBaseTransport]) -> None:
-        self._inner = inner
-        self._patience = patience
-        self._make_plain = plain
-
-    @cached_property
-    def _plain(self) -> AsyncBaseTransport:
-        """Made when the first stream needs it: many providers never send one, and its certificates take megabytes."""
-        return self._make_plain()
-
-    async def handle_async_request(self, request: Request) -> Response:
-        if EVENTS in request.extensions:
-            return await self._plain.handle_async_request(request)
-        request.extensions["timeout"] = {"total": self._longest()}
-        try:
-            return await self._inner.handle_async_request(request)
-        except (ConnectError, ConnectTimeout) as error:
-            causes = _causes(error)
-            if "client error (Connect)" in causes:
-                raise type(error)(causes[-1], request=request) from error
-            raise ReadError(causes[-1], request=request) from error
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-        if "_plain" in vars(self):
-            await self._plain.aclose()
-
-    def _longest(self) -> float:
-        deadline = call_deadline.get()
-        if deadline is None:
-            return self._patience
-        return max(0.0, deadline - asyncio.get_running_loop().time()) + _GRACE
-
-
-def _causes(error: Exception) -> list[str]:
-    details = getattr(error.__cause__, "details", None) or {}
-    return [cause["message"] for cause in details.get("causes") or ()] or [str(error)]
+    return FastTransport(client, settings.patience, partial(_PlainTransport, settings, roots))
 
 
 class _PlainTransport(AsyncHTTPTransport):

@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from providers.auth import HeaderAuth
 from providers.base import Adapter, Call, ErrorKind, OutcomeClass, ProviderError
-from providers.http import URL, Auth, Headers, InvalidURL, Request
+from providers.http import URL, Auth, InvalidURL, Request
 from router import __version__
 from router.wire.bodies import Pieces, encode
-from router.wire.transport import EVENTS
+from router.wire.marks import EVENTS
 
-_STATIC = Headers(
-    {
-        "accept": "application/json",
-        # A compressed answer could be a thousand times its size; base64 gains little from it anyway.
-        "accept-encoding": "identity",
-        "user-agent": f"image-router/{__version__}",
-    },
-)
-_EVENTS = Headers({**_STATIC, "accept": "text/event-stream"})
+_STATIC = {
+    "accept": "application/json",
+    # A compressed answer could be a thousand times its size; base64 gains little from it anyway.
+    "accept-encoding": "identity",
+    "user-agent": f"image-router/{__version__}",
+}
+_EVENTS = {**_STATIC, "accept": "text/event-stream"}
 _FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -56,10 +55,15 @@ class Writer:
         self._key_hosts = adapter.key_hosts
         self._origin = _origin(_checked(base_url))
         self.auth = _auth(adapter, key)
+        self._key: dict[str, str] = {}
+        if isinstance(self.auth, HeaderAuth):
+            self._key, self.auth = {self.auth.name: self.auth.value}, None
         self._address = lru_cache(maxsize=256)(self._read_address)
 
     def request(self, call: Call, *, events: bool) -> tuple[Request, bool]:
-        """A call as it is sent but for the key, and whether it is the provider's own: only such a call carries that.
+        """A call as it is sent, and whether it is the provider's own: only such a call carries the key.
+
+        A key that is more than a header is still missing: `auth` puts it on.
 
         Raises:
             ProviderError: its address cannot be called.
@@ -73,7 +77,7 @@ class Writer:
             ProviderError: its address cannot be called.
         """
         request, own, content = self._written(call, events=events)
-        plain = dict(request.headers.items())
+        plain = {name: value for name, value in request.headers.items() if not own or name not in self._key}
         errand = await self._keyed(request) if own else None
         headers = dict(request.headers.items())
         return Preview(
@@ -100,18 +104,25 @@ class Writer:
 
     def _written(self, call: Call, *, events: bool) -> tuple[Request, bool, bytes | Pieces | None]:
         body = encode(call)
-        url, own = self._address(call.path)
-        headers = (_EVENTS if events else _STATIC).copy()
-        for extra in (body.headers, call.headers):
-            headers.update(extra)
+        url, own, host = self._address(call.path)
+        # Plain strings, and a stream even of bytes: httpx then takes all as it is, instead of looking what is missing.
+        headers = {"host": host, **(_EVENTS if events else _STATIC), **body.headers, **call.headers}
+        if own:
+            headers.update(self._key)
         extensions = {EVENTS: True} if events else {}
-        request = Request(call.method, url, headers=headers, content=body.content, extensions=extensions)
-        return request, own, body.content
+        content = body.content
+        stream = content if isinstance(content, Pieces) else Pieces(() if content is None else (content,))
+        if "content-length" not in headers and (stream.length or call.method != "GET"):
+            headers["content-length"] = str(stream.length)
+        request = Request(call.method, url, headers=headers, stream=stream, extensions=extensions)
+        return request, own, content
 
-    def _read_address(self, path: str) -> tuple[URL, bool]:
+    def _read_address(self, path: str) -> tuple[URL, bool, str]:
+        """Where a path leads, whether that is the provider's own, and what the host is called."""
         if not _FULL.match(path):
             joint = "" if path.startswith("?") or not path else "/"
-            return URL(self._base + joint + path.lstrip("/")), True
+            url = URL(self._base + joint + path.lstrip("/"))
+            return url, True, url.netloc.decode("ascii")
         try:
             url = URL(path)
         except InvalidURL as error:
@@ -119,7 +130,7 @@ class Writer:
         if url.scheme not in ("http", "https") or not url.raw_host or url.userinfo or "\\" in path:
             raise _strange_address()
         trusted = url.scheme == "https" and any(fnmatchcase(url.host, pattern) for pattern in self._key_hosts)
-        return url, trusted or _origin(url) == self._origin
+        return url, trusted or _origin(url) == self._origin, url.netloc.decode("ascii")
 
 
 def _checked(text: str) -> URL:
