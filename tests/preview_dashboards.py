@@ -25,8 +25,8 @@ SHOWN = (
 
 def draw(stage: Stage, folder: Path) -> None:
     """One picture for each dashboard."""
-    span = (stage.prometheus.ever("up")[0].values[0][0], time.time())
-    choices = {**CHOICES, "$__range": f"{span[1] - span[0]:.0f}s"}
+    span = (stage.prometheus.ever("up")[0].values[0][0], time.time() + 1)
+    choices = {**CHOICES, "$__range": f"{span[1] - span[0] + 2:.0f}s"}
 
     def ask(expression: str) -> list[Answer]:
         return [

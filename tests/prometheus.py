@@ -46,8 +46,8 @@ class Prometheus:
         return _lines((each["metric"], [each["value"]]) for each in found)
 
     def ever(self, expression: str, end: float | None = None) -> list[Line]:
-        """Every answer since it was started, until `end` or now."""
-        span = {"start": self.began, "end": end or time.time(), "step": 1}
+        """Every answer since it was started, until `end`, or a moment after now: a step before it may miss the last."""
+        span = {"start": self.began, "end": end or time.time() + 1, "step": 1}
         found = self._ask("query_range", query=expression, **span)["result"]
         return _lines((each["metric"], each["values"]) for each in found)
 

@@ -42,6 +42,12 @@ def metrics(expression: str) -> set[str]:
     return {re.sub(r"_(bucket|count|sum)$", "", each) for each in found}
 
 
+def without_thresholds(expression: str) -> str:
+    """What an alert compares, whether or not it is beyond its threshold, and a moment instead of days ago."""
+    compared = re.sub(r" (>=|<=|==|>|<) ", r" \1 bool ", expression)
+    return re.sub(r"offset \w+", "offset 1s", compared)
+
+
 def rules() -> Iterator[Mapping[str, Any]]:
     """Every rule of grafana/rules: those that record have `record`, alerts have `alert`."""
     for path in sorted(RULES.glob("*.yml")):

@@ -372,11 +372,11 @@ def test_metrics_count_what_happened_under_names_of_the_config(router: httpx.Cli
     """Requests, attempts, pictures, tokens and cost are counted; a caller's model name never becomes a label."""
     generate(router, model="gpt-image-2", n=2)
     generate(router, model="made-up-name")
-    text = router.get("/metrics").text
+    text = "\n".join(line for line in router.get("/metrics").text.splitlines() if not line.endswith(" 0.0"))
     assert 'image_router_requests_total{model="gpt-image-2",operation="generate",status="200"}' in text
     assert 'image_router_requests_total{model="_other",operation="generate",status="404"}' in text
     assert 'image_router_attempts_total{outcome="succeeded",target="openai/gpt-image-2"}' in text
-    assert "image_router_cost_usd_total" in text
+    assert 'image_router_cost_usd_total{group="studio",model="gpt-image-2",target="openai/gpt-image-2"}' in text
     assert "made-up-name" not in text
 
 

@@ -1,55 +1,42 @@
-"""A key, a prompt and a picture that are put through everything appear in nothing that the router tells of itself."""
+"""A key, a prompt and a picture that are put through every fault appear in nothing that the router tells of itself."""
 
-import base64
+import asyncio
+import contextlib
 import json
+import os
+import socket
+import ssl
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+import trustme
 import yaml
-from backends import Close, Cut, Empty, Hang, OpenAIBackend, Raw, Reset, Status, Step
+from backends import Hang, OpenAIBackend
+from canary import (
+    CLIENT_KEY,
+    ENVIRON,
+    FAULTS,
+    HEAD,
+    NOTHING_TO_TELL,
+    OPERATED,
+    PROMPT,
+    SECRETS,
+    Stage,
+    behind,
+    config,
+    served,
+)
 from collector import collecting
-from pictures import png
-from processes import Running, running
-from serving import FORGIVING, ROOT
-
-PROMPT = "canary-prompt-8d21 a heron at dusk"
-CLIENT_KEY = "canary-client-key-51aa"
-PROVIDER_KEY = "canary-provider-key-0c3d"
-TOKEN = "canary-metrics-token-7e7e"
-PICTURE = png(48, 40, tint=113)
-B64 = base64.b64encode(PICTURE).decode()
-QUOTED = f"no {PROMPT} with Bearer {PROVIDER_KEY} and data:image/png;base64,{B64}"
-SECRETS = (PROMPT, CLIENT_KEY, PROVIDER_KEY, TOKEN, B64[20:60], B64[-60:-4])
-
-FAULTS: tuple[tuple[Step, ...], ...] = (
-    (),
-    *(((Status(status, "x", message=QUOTED),) * 3) for status in (400, 401, 402, 403, 404, 408, 429, 500, 503, 529)),
-    (Status(400, "moderation_blocked", message=QUOTED), Status(400, "content_policy_violation", message=QUOTED)),
-    (Reset(), Close()),
-    (Close(), Reset()),
-    (Cut(), Cut()),
-    (Empty(), Empty()),
-    (Hang(), Hang()),
-    (Raw(200, QUOTED.encode()), Raw(200, json.dumps({"data": [{"b64_json": QUOTED}]}).encode())),
-    (Raw(200, json.dumps({"data": [{"url": f"https://x.invalid/{PROVIDER_KEY}?sig={PROMPT}"}]}).encode()),) * 2,
-    (Raw(502, f"<html>{QUOTED}</html>".encode(), {"content-type": "text/html"}),) * 2,
-)
-BODIES: tuple[Any, ...] = (
-    {"prompt": PROMPT, "n": 0},
-    {"prompt": [PROMPT]},
-    {"prompt": PROMPT * 2000},
-    {"prompt": PROMPT, "model": "nobody-has-it"},
-    {"prompt": PROMPT, "image": f"data:image/png;base64,{B64}"},
-    {"prompt": PROMPT, "stream": True},
-    {"prompt": PROMPT, "cache": {"type": "exact_match", "ttl": 60}},
-    {"prompt": PROMPT, "response_format": "url"},
-)
+from fault_matrix import FAULTS as MATRIX
+from faults import faulty
+from processes import Asking, Running, connect, kill, running, until, workers
+from serving import ROOT
 
 
 @dataclass(frozen=True)
@@ -60,92 +47,193 @@ class Told:
     metrics: str
     spans: bytes
     answers: tuple[httpx.Response, ...]
-    checked: str
+    config: str
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Each sink's text: of answers those that are errors, and all their headers."""
+        errors = [answer.text for answer in self.answers if answer.status_code >= 400]
+        return {
+            "log": self.log,
+            "metrics": self.metrics,
+            "spans": self.spans.decode(errors="replace"),
+            "errors": "".join(errors),
+            "headers": "".join(str(answer.headers) for answer in self.answers),
+            "config": self.config,
+        }
 
 
-def config(backend: str) -> dict[str, Any]:
-    """A chain of two targets that both fail, and a log that says all it can."""
-    account = {"kind": "openai", "base_url": backend, "api_key": "${PROVIDER_KEY}", "send_traceparent": True}
-    return {
-        "server": {
-            "keys": [{"name": "studio", "key": "${CLIENT_KEY}", "dry_run": True}],
-            "log": {"level": "debug"},
-            "metrics": {"token": "${TOKEN}"},
-        },
-        "defaults": {**FORGIVING, "attempt_timeout": "300ms", "timeout": "2s", "retry": {"backoff": "1ms"}},
-        "providers": {"a": account, "b": account},
-        "models": {"m": {"chain": ["a/gpt-image-2", "b/gpt-image-2"]}},
-    }
+@contextlib.contextmanager
+def mute() -> Iterator[str]:
+    """An address that takes no connection, and refuses none."""
+    with socket.socket() as full, contextlib.ExitStack() as stack:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0)
+            filler.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
 
 
-def play(router: Running, backend: OpenAIBackend) -> Iterator[httpx.Response]:
-    """Every fault under a generation and an edit, and every request that is wrong."""
-    head = {"authorization": f"Bearer {CLIENT_KEY}", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
-    alone = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=router.url, headers=head, timeout=20, limits=alone) as client:
-        for steps in FAULTS:
-            backend.script(*steps)
-            yield client.post("/v1/images/generations", json={"model": "m", "prompt": PROMPT})
-            backend.script(*steps)
-            files, form = {"image": ("canary.png", PICTURE, "image/png")}, {"model": "m", "prompt": PROMPT}
-            yield client.post("/v1/images/edits", data=form, files=files)
-        for body in BODIES:
-            yield client.post(f"/v1/images/generations?key={CLIENT_KEY}", json={"model": "m", **body})
-        for raw in (f'{{"prompt": "{PROMPT}', PROMPT, B64):
-            yield client.post("/v1/images/generations", content=raw, headers={"content-type": "application/json"})
-        yield client.post("/v1/images/edits", content=PICTURE, headers={"content-type": "multipart/form-data"})
-        yield client.post(
-            "/v1/images/generations", json={"model": "m", "prompt": PROMPT}, headers={"authorization": "x"}
-        )
-        for path in ("/readyz", "/v1/models"):
-            yield client.get(path)
+def scraped(router: Running) -> str:
+    """Its metrics."""
+    token = {"authorization": f"Bearer {ENVIRON['TOKEN']}"}
+    return httpx.get(f"{router.url}/metrics", headers=token, timeout=20).text
+
+
+def dumped(router: Running, state: Path) -> str:
+    """What the router itself says of its configuration, and what it keeps of it on disk."""
+    kept = [path.read_text(errors="replace") for path in state.rglob("*") if path.is_file()]
+    live = [httpx.get(f"{router.url}/{path}", headers=HEAD).text for path in ("readyz", "v1/models", "openapi.json")]
+    return "".join([*kept, *live])
+
+
+def commanded(file: Path) -> str:
+    """What commands say of a configuration."""
+    other = file.with_name("other.yaml")
+    other.write_text(file.read_text().replace("open_for: 1m", "open_for: 2m"))
+    environ = {**ENVIRON, "PATH": os.environ["PATH"]}
+    said = []
+    for words in (["check"], ["check", "--json"], ["diff", str(other)], ["explain", "--model", "m", "--config"]):
+        command = [sys.executable, "-m", "router", *words, str(file)]
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        said.append(done.stdout + done.stderr)
+    return "".join(said)
+
+
+async def faults(folder: Path) -> Told:
+    """One router through every fault of its backends and its clients."""
+    steps: deque = deque()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("localhost").configure_cert(tls)
+    async with contextlib.AsyncExitStack() as stack:
+        backend = await stack.enter_async_context(faulty(behind(steps)))
+        untrusted = await stack.enter_async_context(faulty(behind(steps), tls=tls))
+        address, spans = stack.enter_context(collecting())
+        state = folder / "state"
+        environ = {**ENVIRON, "OTEL_EXPORTER_OTLP_ENDPOINT": address, "XDG_STATE_HOME": str(state)}
+        made = config(backend.url, untrusted.url, stack.enter_context(mute()))
+        router = stack.enter_context(running(made, folder, environ=environ))
+        alone = httpx.Limits(max_keepalive_connections=0)
+        client = httpx.AsyncClient(base_url=router.url, headers=HEAD, timeout=20, limits=alone)
+        stage = Stage(router.url, await stack.enter_async_context(client), steps)
+        await served(stage)
+        for play in FAULTS.values():
+            await play(stage)
+        metrics = await asyncio.to_thread(scraped, router)
+        dump = await asyncio.to_thread(dumped, router, state) + commanded(router.file)
+        router.process.terminate()
+        await asyncio.to_thread(router.process.wait, 20)
+    return Told(router.log.read_text(), metrics, b"".join(spans), tuple(stage.answers), dump)
+
+
+def operated(folder: Path) -> Told:
+    """Two workers without the state they should share and with a broken store: reconfigured, killed and stopped."""
+    store = folder / "pictures"
+    body = {"model": "m", "prompt": PROMPT}
+    answers: list[httpx.Response] = []
+    with collecting() as (address, spans), OpenAIBackend() as backend:
+        made = config(backend.url, backend.url, backend.url)
+        made["server"] |= {"state": "redis://:${PASSWORD}@127.0.0.1:1/0", "store": {"url": str(store)}}
+        environ = {**ENVIRON, "OTEL_EXPORTER_OTLP_ENDPOINT": address, "XDG_STATE_HOME": str(folder / "state")}
+        with running(made, folder, "--workers", "2", environ=environ) as router:
+            until(lambda: len(workers(router)) == 2 and router.ready()["status"] == "ready")
+            store.rename(store.with_name("gone"))
+            store.write_text("no folder")
+            with httpx.Client(base_url=router.url, headers=HEAD, timeout=20) as client:
+                for more, headers in (({}, {}), ({"response_format": "url"}, {}), ({}, {"idempotency-key": "one"})):
+                    answer = client.post("/v1/images/generations", json={**body, **more}, headers=headers)
+                    answers.append(answer)
+                store.unlink()
+                good = router.file.read_text()
+                reload = {"authorization": f"Bearer {ENVIRON['RELOAD']}"}
+                for part, wrong in (
+                    ("keys", [{"name": "x", "key": [CLIENT_KEY]}, {"name": "y", "key": {"k": CLIENT_KEY}}]),
+                    ("metrics", {"token": [ENVIRON["TOKEN"]], "port": "x"}),
+                    ("reload_token", {"token": ENVIRON["RELOAD"]}),
+                    ("state", [f"redis://:{ENVIRON['PASSWORD']}@[nowhere"]),
+                ):
+                    router.file.write_text(yaml.safe_dump({**made, "server": {**made["server"], part: wrong}}))
+                    answers.append(client.post("/-/reload", headers=reload))
+                keys = {"a": {"kind": "openai", "api_key": [ENVIRON["PROVIDER_KEY"]]}}
+                router.file.write_text(yaml.safe_dump({**made, "providers": keys}))
+                answers.append(client.post("/-/reload", headers=reload))
+                victim = workers(router)[0]
+                kill(victim)
+                until(lambda: victim not in workers(router) and len(workers(router)) == 2)
+                answers.append(client.post("/v1/images/generations", json=body))
+                router.file.write_text(good)
+            dump = dumped(router, folder / "state")
+            metrics = scraped(router)
+            backend.script(*[Hang()] * 4)
+            asking = [Asking(router, body, HEAD) for _ in range(2)]
+            with connect(router.port) as slow:
+                slow.sendall(f"POST /v1/images/edits HTTP/1.1\r\nauthorization: {CLIENT_KEY}\r\nx: {PROMPT}".encode())
+                router.process.terminate()
+                for each in asking:
+                    each.join(20)
+                router.process.wait(20)
+            answers += [each.answer for each in asking if isinstance(each.answer, httpx.Response)]
+    return Told(router.log.read_text(), metrics, b"".join(spans), tuple(answers), dump)
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """What one router told that went through all of it."""
-    folder = tmp_path_factory.mktemp("canary")
-    secrets = {"CLIENT_KEY": CLIENT_KEY, "PROVIDER_KEY": PROVIDER_KEY, "TOKEN": TOKEN}
-    with collecting() as (address, spans), OpenAIBackend() as backend:
-        environ = {**secrets, "OTEL_EXPORTER_OTLP_ENDPOINT": address}
-        with running(config(backend.url), folder, environ=environ) as router:
-            answers = tuple(play(router, backend))
-            metrics = httpx.get(f"{router.url}/metrics", headers={"authorization": f"Bearer {TOKEN}"}).text
-    for command in ("check",):
-        file = folder / "router.yaml"
-        done = subprocess.run(
-            [sys.executable, "-m", "router", command, str(file)],
-            cwd=ROOT, env={**secrets, "PATH": ""}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    kept = "".join(path.read_text(errors="replace") for path in folder.rglob("*.json"))
-    return Told((folder / "log").read_text(), metrics, b"".join(spans), answers, done.stdout + done.stderr + kept)
+    return asyncio.run(faults(tmp_path_factory.mktemp("faults")))
 
 
-@pytest.mark.parametrize("secret", SECRETS, ids=["prompt", "client key", "provider key", "token", "head", "tail"])
+@pytest.fixture(scope="module")
+def told_by_workers(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """What two workers told that were operated badly."""
+    return operated(tmp_path_factory.mktemp("operated"))
+
+
+def test_every_fault_is_played() -> None:
+    """Each fault of the matrix is given the secrets to tell, or there is a reason why it could not tell any."""
+    assert sorted([*FAULTS, *OPERATED, *NOTHING_TO_TELL]) == sorted(MATRIX)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
 def test_nothing_tells_it(told: Told, secret: str) -> None:
-    """No log line, metric, span, error or report of the config has it."""
-    errors = [answer.text for answer in told.answers if answer.status_code >= 400]
-    heads = [str(answer.headers) for answer in told.answers]
-    places = {"log": told.log, "metrics": told.metrics, "errors": "".join(errors), "headers": "".join(heads)}
-    assert [place for place, text in {**places, "check": told.checked}.items() if secret in text] == []
-    assert secret.encode() not in told.spans
+    """No log line, metric, span, error or dump of the config has it."""
+    assert [place for place, text in told.places.items() if SECRETS[secret] in text] == []
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_trouble_of_workers_tells_it(told_by_workers: Told, secret: str) -> None:
+    """Nor where files are broken, the state is lost, workers are killed, and the router is stopped in the midst."""
+    assert [place for place, text in told_by_workers.places.items() if SECRETS[secret] in text] == []
 
 
 def test_all_of_it_was_told(told: Told) -> None:
     """The silence is not for lack of anything to tell: there are lines, details, series, spans and errors."""
     lines = [json.loads(line) for line in told.log.splitlines()]
     requests = [line for line in lines if line["event"] == "request"]
-    assert len(requests) >= 2 * len(FAULTS) + len(BODIES)
+    assert len(requests) >= 2 * len(FAULTS)
     assert {line["request_id"] for line in lines if line["event"] == "attempt"} <= {
         line["request_id"] for line in requests
     }
-    assert all(line["trace_id"] == "a" * 32 for line in lines if line["event"] in {"request", "attempt"})
-    assert {answer.status_code for answer in told.answers} >= {200, 400, 401, 429, 502}
-    assert b"generate_content a/gpt-image-2" in told.spans
+    assert {line["trace_id"] for line in lines if line["event"] == "attempt"} == {"a" * 32}
+    assert {answer.status_code for answer in told.answers} >= {200, 400, 401, 404, 408, 413, 422, 429, 502, 503}
+    for target in ("a/gpt-image-2", "refused/gpt-image-2", "silent/gpt-image-2", "untrusted/gpt-image-2"):
+        assert f"generate_content {target}".encode() in told.spans
+        assert f'image_router_attempts_total{{outcome="not_sent",target="{target}"}}' in told.metrics
     assert b"image edit" in told.spans
-    assert 'image_router_attempts_total{outcome="ambiguous",target="a/gpt-image-2"}' in told.metrics
+    assert "api_key" in told.config
 
 
-def test_the_file_has_only_references(tmp_path: Path) -> None:
+def test_the_troubles_of_workers_were_told(told_by_workers: Told) -> None:
+    """The same of the workers: the lost state, the broken file and the end in the midst were noticed."""
+    events = {json.loads(line)["event"] for line in told_by_workers.log.splitlines() if line.startswith("{")}
+    refused = "the configuration on disk has mistakes and was not taken up"
+    assert events >= {"request", "attempt", "a worker ended", refused}
+    assert {answer.status_code for answer in told_by_workers.answers} >= {200, 422, 503}
+    assert "image_router_state_up 0.0" in told_by_workers.metrics
+
+
+def test_the_file_has_only_references() -> None:
     """The config under test names its keys and does not hold them, or the rest of the test would prove nothing."""
-    assert not [secret for secret in SECRETS if secret in yaml.safe_dump(config("http://x"))]
+    text = yaml.safe_dump(config("http://x", "https://x", "http://y"))
+    assert not [secret for secret in SECRETS.values() if secret in text]

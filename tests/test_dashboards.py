@@ -1,8 +1,12 @@
 """The dashboards as files: fresh, whole, and each panel a question with an answer somebody can act on."""
 
 import json
+import re
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import promql_parser
 import pytest
@@ -11,6 +15,7 @@ from promql import filled, queries
 from serving import ROOT
 
 from grafana.src.build import reread, texts
+from grafana.src.schema import schema
 
 FOLDER = ROOT / "grafana" / "dashboards"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.iterdir())}
@@ -27,6 +32,49 @@ def test_grafana_knows_every_field(name: str) -> None:
     """Read and written by the SDK's classes a dashboard is the same, so that no field is unknown or misspelt."""
     text = (FOLDER / f"{name}.json").read_text()
     assert reread(text) == text
+
+
+def valid(folder: Path, *files: Path) -> bool:
+    """Whether the schema takes these dashboards."""
+    against = folder / "schema.json"
+    against.write_text(json.dumps(schema()))
+    command = [sys.executable, "-m", "check_jsonschema", "--schemafile", against, *files]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+
+
+def test_they_are_what_grafana_reads(tmp_path: Path) -> None:
+    """A JSON Schema takes each of them: fields, types, words of enumerations, and the options of each kind of panel.
+
+    The SDK for Python has no schema in its package, so this one is made from its classes. The schema in the SDK's
+    repository takes them too, once its `object` is read as the `any` that it was made from: as it stands it refuses
+    each override by a column's name, which is a string.
+    """
+    assert valid(tmp_path, *FOLDER.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (("uid",), 5),
+        (("panels", 0, "titel"), "x"),
+        (("panels", 0, "options", "graphMode"), "loud"),
+        (("panels", 0, "options", "legend"), {}),
+        (("panels", 0, "fieldConfig", "defaults", "unit"), 1),
+        (("panels", 6, "fieldConfig", "defaults", "custom", "fillOpacity"), "much"),
+        (("panels", 0, "targets", 0, "editorMode"), "words"),
+        (("templating", "list", 0, "sort"), "up"),
+    ],
+)
+def test_what_grafana_does_not_read_is_found(tmp_path: Path, place: tuple[str | int, ...], wrong: Any) -> None:
+    """The schema of the test above refuses what is unknown, misspelt or of another type, wherever it is."""
+    dashboard: Any = json.loads((FOLDER / "overview.json").read_text())
+    *way, last = place
+    at = dashboard
+    for step in way:
+        at = at[step]
+    at[last] = wrong
+    (tmp_path / "wrong.json").write_text(json.dumps(dashboard))
+    assert not valid(tmp_path, tmp_path / "wrong.json")
 
 
 def test_a_field_that_grafana_does_not_know_is_found() -> None:
@@ -82,8 +130,21 @@ def test_what_is_no_promql_is_found() -> None:
         promql_parser.parse("rate(sum(image_router_requests_total)[5m])")
 
 
+def test_the_readme_shows_them() -> None:
+    """A preview of each stands in the README, with words for who cannot see it, under its own name and no other."""
+    shown = re.findall(r"!\[([^\]]+)\]\((grafana/previews/[a-z]+\.png)\)", (ROOT / "README.md").read_text())
+    assert sorted(path for _, path in shown) == [f"grafana/previews/{name}.png" for name in sorted(DASHBOARDS)]
+    for words, path in shown:
+        title = DASHBOARDS[Path(path).stem]["title"].removeprefix("Image Router: ")
+        assert words.startswith(f"Preview of the dashboard {title}: ")
+        assert (ROOT / path).read_bytes().startswith(b"\x89PNG")
+
+
 def test_compose_mounts_what_grafana_and_prometheus_read() -> None:
-    """Each file that compose.yaml hands to a container exists, and lies where the container looks for it."""
+    """Each file that compose.yaml hands to a container exists, and lies where the container looks for it.
+
+    Each image is one release and no other.
+    """
     folder = ROOT / "grafana"
     compose = yaml.safe_load((folder / "compose.yaml").read_text())
     mounts = [mount.split(":") for service in compose["services"].values() for mount in service["volumes"]]
@@ -94,3 +155,4 @@ def test_compose_mounts_what_grafana_and_prometheus_read() -> None:
     rules = yaml.safe_load((folder / "prometheus.yaml").read_text())["rule_files"]
     assert {str(Path(rule).parent) for rule in rules} <= inside
     assert all((folder / each).is_file() for each in compose["include"])
+    assert all(re.search(r":v?\d+\.\d+\.\d+$", service["image"]) for service in compose["services"].values())

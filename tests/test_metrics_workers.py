@@ -59,6 +59,15 @@ def test_a_killed_workers_attempts_are_gone_by_the_next_scrape(backend: OpenAIBa
         assert figure(router.url, "requests_total") == 9
 
 
+def test_a_success_is_seen_whichever_worker_is_asked(backend: OpenAIBackend, tmp_path: Path) -> None:
+    """When a target last made a picture is known of all workers, not only of the one that answers Prometheus."""
+    with running(configured(backend.url), tmp_path, "--workers", "2") as router:
+        all_up(router, 2)
+        assert httpx.post(router.url + PATH, json=BODY, timeout=20).status_code == 200
+        until(lambda: figure(router.url, "target_last_success_timestamp_seconds"))
+        assert all(figure(router.url, "target_last_success_timestamp_seconds") for _ in range(12))
+
+
 def test_files_do_not_pile_up(backend: OpenAIBackend, tmp_path: Path) -> None:
     """The numbers of workers that are gone stand in files of nobody's, however many there were."""
     with running(configured(backend.url), tmp_path, "--workers", "2", environ={"TMPDIR": str(tmp_path)}) as router:

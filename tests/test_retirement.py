@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -138,29 +137,24 @@ def test_the_list_of_models_has_the_dates(url: str) -> None:
     assert not {"retires", "successor"} & listed["gpt-image-2"].keys()
 
 
-def test_prometheus_counts_the_days(url: str) -> None:
-    """Every model that goes, by its name or a target's, and every such target, has its days; others have none."""
+def test_prometheus_knows_when(url: str) -> None:
+    """Every model that goes, by its name or a target's, and every such target, has its moment; others have none."""
     lines = httpx.get(f"{url}/metrics").text.splitlines()
-    days = {line.partition(" ")[0]: float(line.partition(" ")[2]) for line in lines if line.startswith("image_router_")}
-    told = {name for name in days if "_retires_days" in name}
-    assert told == {
-        'image_router_model_retires_days{model="dall-e-3"}',
-        'image_router_model_retires_days{model="art"}',
-        'image_router_model_retires_days{model="own"}',
-        'image_router_model_retires_days{model="google/imagen-4.0-generate-001"}',
-        'image_router_model_retires_days{model="failing"}',
-        'image_router_target_retires_days{target="o/gpt-image-1-mini"}',
-        'image_router_target_retires_days{target="o/gpt-image-1.5"}',
-        'image_router_target_retires_days{target="o/gpt-image-2.6-flare"}',
+    told = {line.partition(" ")[0].removeprefix("image_router_") for line in lines if "_retires_" in line}
+    assert {name for name in told if name != "#"} == {
+        'model_retires_timestamp_seconds{model="dall-e-3"}',
+        'model_retires_timestamp_seconds{model="art"}',
+        'model_retires_timestamp_seconds{model="own"}',
+        'model_retires_timestamp_seconds{model="google/imagen-4.0-generate-001"}',
+        'model_retires_timestamp_seconds{model="failing"}',
+        'target_retires_timestamp_seconds{target="o/gpt-image-1-mini"}',
+        'target_retires_timestamp_seconds{target="o/gpt-image-1.5"}',
+        'target_retires_timestamp_seconds{target="o/gpt-image-2.6-flare"}',
     }
 
 
-def test_days_pass_without_a_reload() -> None:
-    """The days are counted when they are asked for: positive before the date, negative after it."""
-    clock = SimpleNamespace(today=date(2026, 11, 30))
-    metrics = Metrics(lambda: clock.today)
+def test_the_moment_is_a_days_begin_in_utc() -> None:
+    """A date is told as Unix time, so that the days left pass without a reload."""
+    metrics = Metrics()
     metrics.follow(Served(retires=({"m": date(2026, 12, 1)}, {})))
-    assert b'image_router_model_retires_days{model="m"} 1.0' in metrics.exposition()
-    clock.today = date(2026, 12, 3)
-    metrics.sample()
-    assert b'image_router_model_retires_days{model="m"} -2.0' in metrics.exposition()
+    assert b'image_router_model_retires_timestamp_seconds{model="m"} 1.7960832e+09' in metrics.exposition()

@@ -1,8 +1,10 @@
 """Config and models: what runs where, and what will end."""
 
 from grafana.src.panels import Color, Dashboard, Kind, Panel, Query, number
-from grafana.src.promql import MODEL, TARGET, least, most, series, total
+from grafana.src.promql import MODEL, TARGET, days_until, least, most, series, total
 
+MODEL_ENDS = series("model_retires_timestamp_seconds", MODEL)
+TARGET_ENDS = series("target_retires_timestamp_seconds", TARGET)
 DAYS = ((0, Color.BAD), (30, Color.DOUBTFUL), (90, Color.GOOD))
 
 CONFIG = Dashboard(
@@ -45,7 +47,7 @@ CONFIG = Dashboard(
             "How many days until the next model ends?",
             "Below 30: replace it in its chains; `image-router check` proposes a successor.",
             "d",
-            least(f"{series('target_retires_days', TARGET)} or {series('model_retires_days', MODEL)}"),
+            days_until(least(f"{TARGET_ENDS} or {MODEL_ENDS}")),
             *DAYS,
         ),
         number(
@@ -68,6 +70,7 @@ CONFIG = Dashboard(
             text="A config with a mistake was put on disk and was not taken up. The log tells every mistake.",
             unit="short",
             kind=Kind.STATES,
+            height=5,
             queries=(Query(least(series("config_last_reload_successful"), "instance"), "{{instance}}"),),
             names={0: ("refused", Color.BAD), 1: ("taken up", Color.GOOD)},
         ),
@@ -76,14 +79,16 @@ CONFIG = Dashboard(
             text="More than one version for longer than a roll-out: an instance was forgotten.",
             unit="short",
             kind=Kind.TABLE,
+            height=5,
             queries=(Query(most(series("build_info"), "version", "instance"), "Runs"),),
         ),
         Panel(
             title="Which models of yours will end?",
-            text="Days until the last target of a model is retired. At 0 clients that name it get an error.",
+            text="Days until a model's name, or the first of its targets, is retired; negative afterwards. Clients "
+            "are told by `x-router-model-retires`: move them to the successor that `image-router check` names.",
             unit="d",
             kind=Kind.TABLE,
-            queries=(Query(f"sort({least(series('model_retires_days', MODEL), 'model')})", "Days"),),
+            queries=(Query(f"sort({days_until(least(MODEL_ENDS, 'model'))})", "Days"),),
             steps=DAYS,
         ),
         Panel(
@@ -91,7 +96,7 @@ CONFIG = Dashboard(
             text="Days until the backend retires the model. Put its successor before it in the chain.",
             unit="d",
             kind=Kind.TABLE,
-            queries=(Query(f"sort({least(series('target_retires_days', TARGET), 'target')})", "Days"),),
+            queries=(Query(f"sort({days_until(least(TARGET_ENDS, 'target'))})", "Days"),),
             steps=DAYS,
         ),
     ),

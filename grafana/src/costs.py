@@ -1,7 +1,7 @@
 """Costs: who spends what on which pictures, and what is wasted."""
 
 from grafana.src.panels import Color, Dashboard, Kind, Panel, Query, number
-from grafana.src.promql import MODEL, TARGET, grown, least, per_hour, per_minute, rate, series, share, total
+from grafana.src.promql import MODEL, TARGET, each, grown, least, per_hour, per_minute, rate, series, share, total
 
 SPENT = total(grown("cost_usd_total", MODEL, TARGET))
 WASTED = total(grown("cost_wasted_usd_total", TARGET))
@@ -61,14 +61,14 @@ COSTS = Dashboard(
             text="US dollars per hour by the keys' names in the config. A group that grows overnight: ask it, then "
             "limit it by `limits` or `budget`.",
             unit="currencyUSD",
-            queries=(Query(total(per_hour("cost_usd_total", MODEL, TARGET), "group"), "{{group}}"),),
+            queries=(Query(each(per_hour, "cost_usd_total", MODEL, TARGET, by=("group",)), "{{group}}"),),
             stacked=True,
         ),
         Panel(
             title="Which models cost the most?",
             text="US dollars per hour by model. Put a cheaper target first in its chain, or set `quality` in `params`.",
             unit="currencyUSD",
-            queries=(Query(total(per_hour("cost_usd_total", MODEL, TARGET), "model"), "{{model}}"),),
+            queries=(Query(each(per_hour, "cost_usd_total", MODEL, TARGET, by=("model",)), "{{model}}"),),
             stacked=True,
         ),
         Panel(
@@ -76,25 +76,49 @@ COSTS = Dashboard(
             text="US dollars per hour by target: compare with the backends' bills. A fallback that costs more than the "
             "primary shows here first.",
             unit="currencyUSD",
-            queries=(Query(total(per_hour("cost_usd_total", MODEL, TARGET), "target"), "{{target}}"),),
+            queries=(Query(each(per_hour, "cost_usd_total", MODEL, TARGET, by=("target",)), "{{target}}"),),
             stacked=True,
         ),
         Panel(
             title="Where is money wasted?",
             text="US dollars per hour for attempts that gave nothing. The target's own time-outs come first to mind.",
             unit="currencyUSD",
-            queries=(Query(total(per_hour("cost_wasted_usd_total", TARGET), "target"), "{{target}}"),),
+            queries=(Query(each(per_hour, "cost_wasted_usd_total", TARGET, by=("target",)), "{{target}}"),),
+            stacked=True,
+        ),
+        Panel(
+            title="Which sizes and qualities are asked for?",
+            text="Pictures asked per minute by model, size tier and quality; `auto` is left to the model's "
+            "`params`, or else to the backend. Large and high is dear: are they needed?",
+            unit="short",
+            queries=(
+                Query(
+                    each(per_minute, "images_asked_total", MODEL, by=("model", "size", "quality")),
+                    "{{model}} {{size}} {{quality}}",
+                ),
+            ),
             stacked=True,
         ),
         Panel(
             title="Which sizes and qualities are delivered?",
-            text="Pictures per minute by model, size tier and quality. Large and high is dear: are they needed?",
+            text="Pictures per minute by model, size tier and quality. Other sizes than were asked for: the target "
+            "draws no others; set `resize` where the pixels matter.",
             unit="short",
             queries=(
                 Query(
-                    total(per_minute("images_total", MODEL, TARGET), "model", "size", "quality"),
+                    each(per_minute, "images_total", MODEL, TARGET, by=("model", "size", "quality")),
                     "{{model}} {{size}} {{quality}}",
                 ),
+            ),
+            stacked=True,
+        ),
+        Panel(
+            title="What do sizes and qualities cost?",
+            text="US dollars per hour for pictures delivered, by size tier and quality. If the largest take most of "
+            "the money, ask whether smaller ones would do.",
+            unit="currencyUSD",
+            queries=(
+                Query(each(per_hour, "picture_cost_usd_total", MODEL, by=("size", "quality")), "{{size}} {{quality}}"),
             ),
             stacked=True,
         ),
@@ -103,7 +127,12 @@ COSTS = Dashboard(
             text="For the bill: each group, model and target, in the time looked at.",
             unit="currencyUSD",
             kind=Kind.TABLE,
-            queries=(Query(total(grown("cost_usd_total", MODEL, TARGET), "group", "model", "target"), "Spent"),),
+            queries=(
+                Query(
+                    f"sort_desc({total(grown('cost_usd_total', MODEL, TARGET), 'group', 'model', 'target')} > 0)",
+                    "Spent",
+                ),
+            ),
         ),
         Panel(
             title="How much of each budget is left?",
@@ -118,7 +147,7 @@ COSTS = Dashboard(
             "image output with size and quality.",
             unit="short",
             queries=(
-                Query(total(rate("tokens_total", TARGET), "direction", "modality"), "{{direction}} {{modality}}"),
+                Query(each(rate, "tokens_total", TARGET, by=("direction", "modality")), "{{direction}} {{modality}}"),
             ),
             stacked=True,
         ),
@@ -129,7 +158,7 @@ COSTS = Dashboard(
             unit="short",
             width=24,
             height=6,
-            queries=(Query(total(per_minute("cache_total"), "result"), "{{result}}"),),
+            queries=(Query(each(per_minute, "cache_total", by=("result",)), "{{result}}"),),
             stacked=True,
         ),
     ),

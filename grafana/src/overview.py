@@ -6,6 +6,7 @@ from grafana.src.promql import (
     MODEL,
     TARGET,
     counted,
+    each,
     grown,
     most,
     per_minute,
@@ -77,7 +78,7 @@ OVERVIEW = Dashboard(
             "after every fallback; 503 is also the router that drains or is full; 422 may be a key of ours that a "
             "backend refuses, 429 limits, other 4xx are the clients' own.",
             unit="reqps",
-            queries=(Query(total(rate("requests_total", MODEL), "status"), "{{status}}"),),
+            queries=(Query(each(rate, "requests_total", MODEL, by=("status",)), "{{status}}"),),
             stacked=True,
         ),
         Panel(
@@ -105,7 +106,9 @@ OVERVIEW = Dashboard(
             "a client with a spelling mistake, or a model to add.",
             unit="short",
             queries=(
-                Query(total(per_minute("images_asked_total", MODEL), "operation", "model"), "{{operation}} {{model}}"),
+                Query(
+                    each(per_minute, "images_asked_total", MODEL, by=("operation", "model")), "{{operation}} {{model}}"
+                ),
             ),
             stacked=True,
         ),
@@ -115,7 +118,7 @@ OVERVIEW = Dashboard(
             "(`content_policy_violation`, `moderation_blocked`) that grow for one model alone: its backend got "
             "stricter. `model_not_found`: a client with a spelling mistake, or a model to add.",
             unit="short",
-            queries=(Query(total(per_minute("refusals_total", MODEL), "model", "reason"), "{{model}} {{reason}}"),),
+            queries=(Query(each(per_minute, "refusals_total", MODEL, by=("model", "reason")), "{{model}} {{reason}}"),),
         ),
         Panel(
             title="How much time does the router add?",
@@ -148,8 +151,8 @@ OVERVIEW = Dashboard(
             "over its limit. The first is for you to mend, the second for the group.",
             unit="short",
             queries=(
-                Query(total(per_minute("shed_total"), "reason"), "full: {{reason}}"),
-                Query(total(per_minute("rate_limited_total"), "group"), "limit of {{group}}"),
+                Query(each(per_minute, "shed_total", by=("reason",)), "full: {{reason}}"),
+                Query(each(per_minute, "rate_limited_total", by=("group",)), "limit of {{group}}"),
             ),
         ),
         Panel(
@@ -157,13 +160,13 @@ OVERVIEW = Dashboard(
             text="Clients that hung up, per minute, by what the router was doing. While a backend draws, the picture "
             "is paid for all the same: raise the client's or the load balancer's time-out, or set `heartbeat`.",
             unit="short",
-            queries=(Query(total(per_minute("client_disconnects_total"), "phase"), "{{phase}}"),),
+            queries=(Query(each(per_minute, "client_disconnects_total", by=("phase",)), "{{phase}}"),),
         ),
         Panel(
             title="How many bytes of pictures go out?",
             text="Bytes per second by model. For your network's bill; links into a bucket are not in it twice.",
             unit="Bps",
-            queries=(Query(total(rate("image_bytes_total", MODEL), "model"), "{{model}}"),),
+            queries=(Query(each(rate, "image_bytes_total", MODEL, by=("model",)), "{{model}}"),),
             stacked=True,
         ),
         Panel(

@@ -21,9 +21,10 @@ p {{ margin: 2px 12px 8px; color: #6a737d; }}
   box-sizing: border-box; padding: 6px 10px; display: flex; flex-direction: column; }}
 .title {{ font-weight: bold; font-size: 12.5px; }}
 .number {{ font-size: 32px; margin: auto; }}
-.legend {{ font-size: 10.5px; line-height: 14px; max-height: 28px; overflow: hidden; }}
+.legend {{ flex: none; font-size: 10.5px; line-height: 14px; max-height: 28px; overflow: hidden; }}
 .legend span {{ margin-right: 10px; white-space: nowrap; }}
-svg {{ flex: 1; width: 100%; }}
+svg {{ flex: 1; width: 100%; min-height: 0; }}
+svg rect {{ shape-rendering: crispEdges; }}
 svg text {{ font-size: 10px; fill: #6a737d; }}
 table {{ border-collapse: collapse; font-size: 11.5px; margin-top: 4px; }}
 td, th {{ text-align: left; padding: 3px 10px 3px 0; border-bottom: 1px solid #e8e9ea; white-space: nowrap; }}
@@ -91,11 +92,14 @@ def _lines(panel: Mapping[str, Any], found: Sequence[Sequence[Answer]], span: tu
         drawn.append(
             f'<text x="{left - 4}" y="{y + 3}" text-anchor="end">{html.escape(said(part * most, unit))}</text>'
         )
+    for at, anchor in ((left, "start"), (width, "end")):
+        passed = said((at > left) * (span[1] - span[0]), "dtdurations")
+        drawn.append(f'<text x="{at}" y="{height - 3}" text-anchor="{anchor}">{passed}</text>')
     for place, (_, answer) in enumerate(named):
         points = " ".join(point(at, value) for at, value in answer.values)
         color = COLORS[place % len(COLORS)]
         drawn.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.6"/>')
-    legend = "".join(
+    legend = " ".join(
         f'<span style="color:{COLORS[place % len(COLORS)]}">&#9632; {html.escape(name)}</span>'
         for place, (name, _) in enumerate(named)
     )
@@ -115,7 +119,7 @@ def _states(panel: Mapping[str, Any], found: Sequence[Sequence[Answer]], span: t
             color = NAMED[names[int(value)]["color"]] if int(value) in names else COLORS[values.index(value) % 10]
             x, to = (left + (moment - span[0]) / (span[1] - span[0]) * (width - left) for moment in (at, end))
             drawn.append(f'<rect x="{x:.1f}" y="{y}" width="{to - x + 0.3:.1f}" height="{bar}" fill="{color}"/>')
-    legend = "".join(
+    legend = " ".join(
         f'<span style="color:{NAMED[each["color"]]}">&#9632; {html.escape(each["text"])}</span>'
         for each in names.values()
     )

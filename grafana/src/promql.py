@@ -1,5 +1,7 @@
 """PromQL in words: every query of the dashboards is put together from these."""
 
+from collections.abc import Callable
+
 JOB = 'job=~"$job"'
 MODEL = 'model=~"$model"'
 TARGET = 'target=~"$target"'
@@ -20,6 +22,11 @@ def series(name: str, *filters: str) -> str:
 def rate(name: str, *filters: str) -> str:
     """How much a counter grows in a second."""
     return f"rate({series(name, *filters)}[$__rate_interval])"
+
+
+def days_until(expression: str) -> str:
+    """Days until a moment, negative once it has passed."""
+    return f"({expression} - time()) / 86400"
 
 
 def per_minute(name: str, *filters: str) -> str:
@@ -45,6 +52,11 @@ def counted(name: str, *filters: str, by: tuple[str, ...] = ()) -> str:
 def total(expression: str, *by: str) -> str:
     """The sum, for each value of the labels in `by`."""
     return _over("sum", expression, by)
+
+
+def each(pace: Callable[..., str], name: str, *filters: str, by: tuple[str, ...]) -> str:
+    """The pace of a counter for each value of the labels in `by`, where it ever grew: what is there at 0 is no line."""
+    return f"{total(pace(name, *filters), *by)} and {total(series(name, *filters), *by)} > 0"
 
 
 def least(expression: str, *by: str) -> str:

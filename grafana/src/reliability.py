@@ -6,6 +6,7 @@ from grafana.src.promql import (
     MODEL,
     TARGET,
     counted,
+    each,
     grown,
     least,
     most,
@@ -87,7 +88,9 @@ RELIABILITY = Dashboard(
             "asked for what that target cannot do.",
             unit="short",
             queries=(
-                Query(total(per_minute("fallbacks_total", MODEL, TARGET), "target", "reason"), "{{target}} {{reason}}"),
+                Query(
+                    each(per_minute, "fallbacks_total", MODEL, TARGET, by=("target", "reason")), "{{target}} {{reason}}"
+                ),
             ),
             stacked=True,
         ),
@@ -96,7 +99,9 @@ RELIABILITY = Dashboard(
             text="Retries per minute on the same target. They cost time: where they rarely help, set `retry.count: 0` "
             "and let the fallback do it.",
             unit="short",
-            queries=(Query(total(per_minute("retries_total", TARGET), "target", "reason"), "{{target}} {{reason}}"),),
+            queries=(
+                Query(each(per_minute, "retries_total", TARGET, by=("target", "reason")), "{{target}} {{reason}}"),
+            ),
             stacked=True,
         ),
         Panel(
@@ -110,7 +115,7 @@ RELIABILITY = Dashboard(
             title="Where may we have paid for nothing?",
             text="Attempts per minute without an answer, by target. Mostly an `attempt_timeout` that is too short.",
             unit="short",
-            queries=(Query(total(per_minute("possibly_billed_total", TARGET), "target"), "{{target}}"),),
+            queries=(Query(each(per_minute, "possibly_billed_total", TARGET, by=("target",)), "{{target}}"),),
             stacked=True,
         ),
         Panel(
@@ -125,7 +130,7 @@ RELIABILITY = Dashboard(
             text="Requests with an Idempotency-Key, per minute, by what came of it. Many `replayed`: clients give up "
             "too soon, and the key saved the money.",
             unit="short",
-            queries=(Query(total(per_minute("idempotency_total"), "result"), "{{result}}"),),
+            queries=(Query(each(per_minute, "idempotency_total", by=("result",)), "{{result}}"),),
             stacked=True,
         ),
         Panel(

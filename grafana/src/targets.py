@@ -1,7 +1,7 @@
 """Targets: one row for each, and how it has been."""
 
 from grafana.src.panels import Color, Dashboard, Kind, Panel, Query
-from grafana.src.promql import TARGET, counted, grown, most, per_minute, quantile, rate, series, share, total
+from grafana.src.promql import TARGET, counted, each, grown, most, per_minute, quantile, rate, series, share, total
 
 STATES = {
     0: ("healthy", Color.GOOD),
@@ -63,7 +63,7 @@ TARGETS = Dashboard(
             "failed, ambiguous (perhaps billed) or succeeded.",
             unit="short",
             queries=(
-                Query(total(per_minute("attempts_total", TARGET), "target", "outcome"), "{{target}} {{outcome}}"),
+                Query(each(per_minute, "attempts_total", TARGET, by=("target", "outcome")), "{{target}} {{outcome}}"),
             ),
             stacked=True,
         ),
@@ -94,7 +94,9 @@ TARGETS = Dashboard(
             text="Cooldowns and openings per minute. `rate_limited`: ask for a higher limit or spread the load; "
             "`authentication` and `quota`: renew the key, pay the bill; `circuit`: the backend is ill.",
             unit="short",
-            queries=(Query(total(per_minute("cooldowns_total", TARGET), "target", "reason"), "{{target}} {{reason}}"),),
+            queries=(
+                Query(each(per_minute, "cooldowns_total", TARGET, by=("target", "reason")), "{{target}} {{reason}}"),
+            ),
         ),
         Panel(
             title="What does each target deliver?",
@@ -102,7 +104,7 @@ TARGETS = Dashboard(
             unit="short",
             queries=(
                 Query(
-                    total(per_minute("images_total", TARGET), "target", "size", "quality"),
+                    each(per_minute, "images_total", TARGET, by=("target", "size", "quality")),
                     "{{target}} {{size}} {{quality}}",
                 ),
             ),
@@ -114,7 +116,9 @@ TARGETS = Dashboard(
             "set `unsupported: error`, or choose a target that can.",
             unit="short",
             queries=(
-                Query(total(per_minute("warnings_total", TARGET), "target", "parameter"), "{{target}} {{parameter}}"),
+                Query(
+                    each(per_minute, "warnings_total", TARGET, by=("target", "parameter")), "{{target}} {{parameter}}"
+                ),
             ),
         ),
         Panel(
@@ -122,7 +126,7 @@ TARGETS = Dashboard(
             text="Polls per second by target, of backends that answer with a job. If it grows without attempts, their "
             "queue is longer: expect slower pictures.",
             unit="reqps",
-            queries=(Query(total(rate("polls_total", TARGET), "target"), "{{target}}"),),
+            queries=(Query(each(rate, "polls_total", TARGET, by=("target",)), "{{target}}"),),
         ),
     ),
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from providers.base import OutcomeClass
 from router.engine.record import Attempt
 from router.engine.route import Target
+from router.observe import zeros
 from router.observe.families import Families
 from router.observe.labels import tokens
 
@@ -34,6 +35,7 @@ class Attempts:
         """Count at these targets, from nothing."""
         for name in targets:
             self._attempts.begin((name, outcome) for outcome in OutcomeClass)
+            self._retries.begin((name, reason) for reason in zeros.RETRIED)
             for series in (self._possibly_billed, self._wasted, self._polls):
                 series.begin([(name,)])
 

@@ -42,7 +42,7 @@ class Series(dict[Labels, M]):
 
 
 class Sheet:
-    """A gauge that is filled in whole: what is not filled in again is over, and not shown."""
+    """A gauge that is filled in whole: what is not of now any more is not shown."""
 
     def __init__(self, name: str, labels: Labels, gauge: Gauge) -> None:
         self.name = name
@@ -50,11 +50,11 @@ class Sheet:
         self._series = Series(gauge)
         self._current: frozenset[Labels] = frozenset()
 
-    def fill(self, values: Mapping[Labels, float]) -> None:
-        """All that holds now."""
+    def fill(self, values: Mapping[Labels, float], current: Iterable[Labels] | None = None) -> None:
+        """All that holds now; `current` is what there is, where other workers may have values that this has not."""
         for labels, value in values.items():
             self._series[labels].set(value)
-        self._current = frozenset(values)
+        self._current = frozenset(values if current is None else current)
 
     def shows(self, labels: Mapping[str, str]) -> bool:
         """Whether a series is of now."""

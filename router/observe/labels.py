@@ -5,7 +5,6 @@ from typing import Final
 
 from providers.base import ErrorKind, Usage
 from providers.dialect import PARAMETERS
-from router.engine.record import Delivery
 from router.health.book import CIRCUIT, State
 
 OTHER: Final = "_other"
@@ -59,12 +58,12 @@ STATES: Final[Mapping[State, int]] = {State.HEALTHY: 0, State.RECOVERING: 1, Sta
 
 _TIERS: Final = ((1, "<=1MP"), (2, "<=2MP"), (4, "<=4MP"))
 SIZES: Final = ("auto", *(words for _, words in _TIERS), ">4MP")
-"""How large a picture is; a megapixel is 1024x1024. `auto` where nobody saw its pixels."""
+"""How large a picture is; a megapixel is 1024x1024. `auto` where nobody saw its pixels, or asked for any."""
 
 
-def size(delivery: Delivery) -> str:
-    """How large a picture is."""
-    pixels = delivery.picture.width * delivery.picture.height
+def size(width: int, height: int) -> str:
+    """How large a picture is, or was asked for."""
+    pixels = width * height
     if not pixels:
         return "auto"
     return next((words for most, words in _TIERS if pixels <= most << 20), ">4MP")

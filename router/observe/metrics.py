@@ -1,7 +1,6 @@
 """Prometheus metrics, all of them; docs/metrics.md says what each means and how many series there can be."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 
 from prometheus_client import CollectorRegistry
 
@@ -9,6 +8,7 @@ from router.admission.gate import Gate, Reason
 from router.engine.record import Attempt
 from router.engine.route import Target
 from router.health.book import Health
+from router.observe import zeros
 from router.observe.attempts import Attempts
 from router.observe.exposition import Exposition
 from router.observe.families import Families
@@ -20,14 +20,14 @@ from router.observe.together import Together, shared_directory
 class Metrics:
     """The metrics of one process, or of one worker among several; an `Observer` of every attempt."""
 
-    def __init__(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
+    def __init__(self) -> None:
         directory = shared_directory()
         together = Together(directory) if directory is not None else None
         families = Families()
         self._counted_apart(families)
         self._attempts = Attempts(families)
         self._requests = Requests(families)
-        self._state = State(families, today)
+        self._state = State(families)
         self._exposition = Exposition(families.registry, families.sheets, together)
         self.attempt_started: Callable[[Target], None] = self._attempts.attempt_started
         self.attempt_ended: Callable[[Attempt], None] = self._attempts.attempt_ended
@@ -42,7 +42,9 @@ class Metrics:
         self._idempotency = families.counters(
             "idempotency", "Requests with an Idempotency-Key, by what came of it", "result"
         )
+        self._idempotency.begin((result,) for result in zeros.KEYED)
         self._cache = families.counters("cache", "Requests that ask for the cache: hit, miss, bypass", "result")
+        self._cache.begin((result,) for result in zeros.CACHED)
         self._rate_limited = families.counters("rate_limited", "Requests over a limit of their key", "group")
         self._budget = families.gauges(
             "budget_remaining_dollars", "What is left of a key's budget", "mostrecent", "group"
@@ -73,7 +75,11 @@ class Metrics:
 
     def follow(self, served: Served) -> None:
         """Another config runs."""
-        self._attempts.follow({target.name for target in served.targets})
+        names = {target.name for target in served.targets}
+        self._attempts.follow(names)
+        self._requests.follow(served.routes, served.callers)
+        self._cooldowns.begin((name, reason) for name in names for reason in zeros.COOLS)
+        self._rate_limited.begin(zeros.limited(served.callers))
         self._state.follow(served)
 
     def idempotency(self, result: str) -> None:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from providers.base import Operation
+from providers.shapes import Shape
+from router.auth import Caller
 from router.engine.record import Attempt, Delivery, Outcome
 from router.engine.request import ImageRequest
 from router.engine.route import Route
+from router.observe import zeros
 from router.observe.families import SHORT, Families
 from router.observe.labels import KNOWN, OTHER, QUALITIES, REFUSALS, known, size
 
@@ -62,16 +65,33 @@ class Requests:
             "overhead_seconds", "The part of a request in which no backend was waited for", "operation", buckets=SHORT
         )
         self._fallbacks = counters("fallbacks", "Moves past a target, by how it failed", "model", "target", "reason")
-        self._asked = counters("images_asked", "Pictures asked for", "operation", "model")
+        self._asked = counters("images_asked", "Pictures asked for", "operation", "model", "size", "quality")
         self._images = counters("images", "Pictures delivered", "operation", "model", "target", "size", "quality")
         self._bytes = counters("image_bytes", "Bytes of pictures delivered, but for backends' own links", "model")
         self._refusals = counters("refusals", "Requests refused, by the code that they were told", "model", "reason")
         self._cost = counters(
             "cost_usd", "US dollars for pictures, where the price is known", "model", "target", "group"
         )
+        self._worth = counters(
+            "picture_cost_usd", "US dollars for the pictures delivered, where known", "model", "size", "quality"
+        )
         self._warnings = counters("warnings", "Parameters not sent as asked", "target", "parameter")
         self._disconnects = counters("client_disconnects", "Clients that left, by what they waited for", "phase")
         self._disconnects.begin((phase,) for phase in PHASES)
+
+    def follow(self, routes: Sequence[Route], callers: Sequence[Caller]) -> None:
+        """Count for these models and keys, from nothing."""
+        for series, labels in (
+            (self._requests, zeros.requests(routes)),
+            (self._refusals, zeros.refusals(routes)),
+            (self._asked, zeros.asked(routes)),
+            (self._images, zeros.images(routes)),
+            (self._bytes, ((route.name,) for route in routes)),
+            (self._fallbacks, zeros.fallbacks(routes)),
+            (self._cost, zeros.costs(routes, callers)),
+            (self._worth, zeros.worth(routes)),
+        ):
+            series.begin(labels)
 
     def request_ended(self, ended: Answered) -> None:
         """Count an answer."""
@@ -83,7 +103,7 @@ class Requests:
         if ended.error is not None and 400 <= ended.status < 500 and ended.error != CLIENT_LEFT:
             self._refusals[model, known(ended.error, REFUSALS)].inc()
         if ended.request is not None:
-            self._asked[operation, model].inc(ended.request.n)
+            self._asked[operation, model, *_look(ended.request)].inc(ended.request.n)
         if ended.outcome is not None:
             self._outcome(ended, ended.outcome)
 
@@ -116,8 +136,18 @@ class Requests:
         quality = known(outcome.facts.get("quality") or asked or "auto", QUALITIES)
         for delivery in ended.delivered:
             model = ended.routes[delivery.attempt.fallback_index].name
-            self._images[ended.operation.value, model, delivery.target.name, size(delivery), quality].inc()
+            large = size(delivery.picture.width, delivery.picture.height)
+            self._images[ended.operation.value, model, delivery.target.name, large, quality].inc()
             self._bytes[(model,)].inc(delivery.picture.length)
+            if delivery.attempt.cost is not None:
+                self._worth[model, large, quality].inc(delivery.attempt.cost / max(1, delivery.attempt.pictures))
+
+
+def _look(request: ImageRequest) -> tuple[str, str]:
+    """The size and the quality that were asked for."""
+    shape = request.asked.get("shape")
+    large = size(shape.width, shape.height) if isinstance(shape, Shape) else size(0, 0)
+    return large, known(request.asked.get("quality") or "auto", QUALITIES)
 
 
 def _left_behind(attempts: Sequence[Attempt]) -> Iterable[Attempt]:

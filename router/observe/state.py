@@ -1,13 +1,14 @@
 """Metrics of how the router is, rather than of what happened: read again and again, by whoever has the beat."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from router import __version__
 from router.admission.gate import Gate
-from router.engine.route import Target
+from router.auth import Caller
+from router.engine.route import Route, Target
 from router.health.book import Health
 from router.observe.families import Families, Labels
 from router.observe.labels import STATES
@@ -17,19 +18,23 @@ _HASH_DIGITS = 12  # of the config's hash, in hex: as many as a number of Promet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A config as far as it is watched: its hash, its targets, and when what will go goes, by model and by target."""
+    """A config as far as it is watched: its hash, its models, its targets, its keys' owners.
+
+    `retires` is when what will go goes, by model and by target.
+    """
 
     version: str = ""
+    routes: Sequence[Route] = ()
     targets: Sequence[Target] = ()
+    callers: Sequence[Caller] = ()
     retires: tuple[Mapping[str, date], Mapping[str, date]] = field(default_factory=lambda: ({}, {}))
 
 
 class State:
     """Gauges of the router, its targets and its config."""
 
-    def __init__(self, families: Families, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
+    def __init__(self, families: Families) -> None:
         gauge, sheet = families.gauge, families.sheet
-        self._today = today
         self._served = Served()
         self._gate: Gate | None = None
         self._health: Health | None = None
@@ -55,16 +60,13 @@ class State:
         self._hash = gauge("config_hash", "The config that runs: the first digits of its hash, as a number", "livemax")
         self._differs = gauge("config_disk_differs", "1: what is on disk is not what runs", "livemax")
         self._models = sheet(
-            "model_retires_days",
-            "Days until a model, or the first of its targets, is retired; negative when it has gone",
+            "model_retires_timestamp_seconds",
+            "When a model, or the first of its targets, is retired",
             "livemin",
             "model",
         )
         self._targets = sheet(
-            "target_retires_days",
-            "Days until a target's model is retired; negative when it has gone",
-            "livemin",
-            "target",
+            "target_retires_timestamp_seconds", "When a target's model is retired", "livemin", "target"
         )
         info = families.gauges("build_info", "Always 1; the version is the label", "livemax", "version")
         info[(__version__,)].set(1)
@@ -79,6 +81,8 @@ class State:
         """Another config runs."""
         self._served = served
         self._hash.set(int(served.version[:_HASH_DIGITS] or "0", 16))
+        for sheet, dates in zip((self._models, self._targets), served.retires, strict=True):
+            sheet.fill({(name,): _midnight(retires) for name, retires in dates.items()})
         self.sample()
 
     def config_loaded(self, *, good: bool) -> None:
@@ -97,9 +101,6 @@ class State:
             self._draining.set(self._gate.draining)
         if self._health is not None:
             self._sample_targets(self._health)
-        today = self._today()
-        for sheet, dates in zip((self._models, self._targets), self._served.retires, strict=True):
-            sheet.fill({(name,): (retires - today).days for name, retires in dates.items()})
 
     def _sample_targets(self, health: Health) -> None:
         states: dict[Labels, float] = {}
@@ -111,7 +112,7 @@ class State:
             if (succeeded := health.last_success(target.key)) is not None:
                 last[name] = max(self._moment(target.key, succeeded, health), last.get(name, 0.0))
         self._states.fill(states)
-        self._last.fill(last)
+        self._last.fill(last, states)
         self._budgets.fill({(each.account,): health.balance(each.account) for each in self._served.targets})
 
     def _moment(self, key: str, succeeded: float, health: Health) -> float:
@@ -120,3 +121,8 @@ class State:
         if known is None or known[0] != succeeded:
             known = self._successes[key] = (succeeded, time.time() - (health.clock() - succeeded))
         return known[1]
+
+
+def _midnight(day: date) -> float:
+    """When a day begins, in Unix time; backends announce no more than days."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
