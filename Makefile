@@ -17,8 +17,9 @@ JS  := tests/clients/js
 OBJECTS := $(filter-out %/kustomization.yaml %/router.yaml %-patch.yaml %/servicemonitor.yaml, \
 	$(wildcard deploy/kubernetes/base/*.yaml deploy/kubernetes/overlays/*/*.yaml))
 
-# One file stays on one worker, so that a server shared by a file's tests is started once.
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# One file stays on one worker, so that a server shared by a file's tests is started once. Files begin in their order:
+# by the number of their tests those with few and long ones would come last.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -3,8 +3,10 @@
 import base64
 import struct
 import zlib
+from functools import cache
 
 
+@cache
 def png(width: int = 8, height: int = 8, *, alpha: bool = False, tint: int = 90) -> bytes:
     """A PNG of one colour; with `alpha`, its left half is transparent."""
     clear, solid = bytes([tint, tint, tint, 0]), bytes([tint, tint, tint, 255])

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 
 from router import shipped
 from router.app import build
-from router.catalog import load_catalog
+from router.catalog import Catalog, load_catalog
 from router.config.load import load
 from router.service import Service
 
@@ -26,6 +27,12 @@ FORGIVING = {
     "cooldown": {"first": "0s", "faulty": "0s", "most": "0s"},
 }
 """Policies that leave no target out: for tests that fail the same one again and again."""
+
+
+@cache
+def shipped_catalog() -> Catalog:
+    """The catalogue that comes with the router, read once: nobody changes it."""
+    return load_catalog(shipped.path("catalog"))
 
 
 class _Started(uvicorn.Server):
@@ -47,7 +54,7 @@ def serving(config: Mapping[str, Any], directory: Path, environ: Mapping[str, st
     """The address of a router with this config, written to a file as ops would."""
     file = directory / "router.yaml"
     file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
-    service = Service.of(load(file, environ or {}), load_catalog(shipped.path("catalog")))
+    service = Service.of(load(file, environ or {}), shipped_catalog())
     server = _Started(
         uvicorn.Config(build(service), port=0, http="httptools", loop="uvloop", lifespan="on", log_config=None),
     )

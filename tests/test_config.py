@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 from providers.base import ErrorKind
 from providers.dialect import PARAMETERS, Shape, Strictness
 from router import shipped
+from router.config import nodes
 from router.config.load import ConfigError, Loaded, load, schema
 from router.config.model import Overrides, Params, Policies, Retry, RetryOverrides, Secret, merge
 from router.config.values import spell_duration, spell_size
@@ -45,6 +46,35 @@ def test_every_mistake_is_told_where_it_stands(config, broken: Broken):
         config(broken.text, ENVIRON)
     expected = [f"router.yaml:{line}" if line[0].isdigit() else f"router.yaml: {line}" for line in broken.said]
     assert said(refused.value) == expected
+
+
+@pytest.mark.parametrize("state", ["rediss//:secret@host", "redis:/host", "sqlite:state", "disk", ""])
+def test_a_state_nobody_has_is_told_without_its_password(config, state: str) -> None:
+    """An address that no store can be opened by is a mistake of the file, found before anything is started on it."""
+    with pytest.raises(ConfigError) as raised:
+        config(f"server: {{state: '{state}'}}\n{REST}", ENVIRON)
+    (mistake,) = said(raised.value)
+    assert mistake.startswith("router.yaml:1:17: server.state: ")
+    assert "secret" not in mistake
+
+
+@pytest.mark.parametrize(
+    "text",
+    [broken.text for broken in BROKEN] + [path.read_text() for path in sorted(shipped.path().rglob("*.yaml"))],
+    ids=[broken.name for broken in BROKEN] + [path.stem for path in sorted(shipped.path().rglob("*.yaml"))],
+)
+def test_the_quick_reader_and_the_thorough_one_agree(monkeypatch, text: str):
+    """Whether libyaml reads a file or PyYAML's own stages do, values and mistakes are the same, in the same places."""
+
+    def read() -> object:
+        try:
+            return nodes.parse(text, "router.yaml")
+        except ConfigError as refused:
+            return refused.mistakes
+
+    quick = read()
+    monkeypatch.setattr(nodes, "_ByLibyaml", nodes._InPython)
+    assert read() == quick
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):

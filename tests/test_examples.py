@@ -29,7 +29,11 @@ from router.config.model import Settings, TargetSettings
 from router.wire import conversation
 
 EXAMPLES = {path.stem: path for path in sorted(shipped.path("examples").glob("*.yaml"))}
-MODELS = [(name, model) for name, path in EXAMPLES.items() for model in yaml.safe_load(path.read_text())["models"]]
+MODELS = [
+    (name, model)
+    for name, path in EXAMPLES.items()
+    for model in yaml.load(path.read_text(), yaml.CSafeLoader)["models"]
+]
 WILD = {"openai/*": "openai/gpt-image-2.5-flare"}
 PATHS = {Operation.GENERATE: "generations", Operation.EDIT: "edits", Operation.VARIATION: "variations"}
 REFERENCE = re.compile(r"\$\{(\w+)(:-)?")
@@ -96,7 +100,7 @@ class Example(NamedTuple):
 @contextlib.contextmanager
 def running(path: Path, directory: Path) -> Iterator[Example]:
     """An example as it stands, but for the backends' addresses and keys and the length of pauses."""
-    config, environ = yaml.safe_load(path.read_text()), needed(path)
+    config, environ = yaml.load(path.read_text(), yaml.CSafeLoader), needed(path)
     with contextlib.ExitStack() as stack:
         backends = {name: stack.enter_context(BACKENDS[each["kind"]]()) for name, each in config["providers"].items()}
         for name, provider in config["providers"].items():

@@ -35,7 +35,7 @@ from router.wire.send import Wire
 from router.wire.writing import Preview
 
 FILES = sorted((Path(__file__).parent / "explain").glob("*.yaml"))
-GIVEN = {file.stem: yaml.safe_load(file.read_text())["given"] for file in FILES}
+GIVEN = {file.stem: yaml.load(file.read_text(), yaml.CSafeLoader)["given"] for file in FILES}
 WIRE = Path(__file__).parent / "wire"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DRAWN = "<drawn for each sending>"
@@ -85,7 +85,7 @@ def test_the_explanation_is_the_golden_one(
         raise AssertionError("a backend was called")
 
     monkeypatch.setattr(Wire, "_open", called)
-    given = yaml.safe_load(file.read_text())["given"]
+    given = yaml.load(file.read_text(), yaml.CSafeLoader)["given"]
     path = EXAMPLES[given["config"]]
     told = explained(question(given), load(path, needed(path)))
     played = {"given": given, "explanation": steady(told.plain())}
@@ -93,7 +93,7 @@ def test_the_explanation_is_the_golden_one(
         text = yaml.safe_dump(played, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
         file.write_text(text, encoding="utf-8")
     else:
-        assert played == yaml.safe_load(file.read_text())
+        assert played == yaml.load(file.read_text(), yaml.CSafeLoader)
 
 
 def test_there_are_ten() -> None:

@@ -10,7 +10,7 @@ from promised import TESTS, existing, promises
 
 UNSHOWN = "Not shown by a test"
 SUITE = {
-    "pytest.ini": "[pytest]\ntestpaths = tests\naddopts = -p no:cacheprovider -n 2 --dist loadfile\n",
+    "pytest.ini": "[pytest]\ntestpaths = tests\naddopts = -p no:cacheprovider -p xdist -n 2 --dist loadfile\n",
     "tests/conftest.py": """\
 from promised import witness
 
@@ -72,7 +72,7 @@ def test_a_promised_test_that_does_not_run_fails_the_whole_suite(
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=suite,
-        env={**environ, "PYTHONPATH": str(TESTS)},
+        env={**environ, "PYTHONPATH": str(TESTS), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

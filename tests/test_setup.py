@@ -147,7 +147,7 @@ def test_ci_skips_nothing(tmp_path: Path, ci: str, code: pytest.ExitCode) -> Non
             str(tmp_path),
             str(tmp_path),
         ],
-        env=os.environ | {"CI": ci, "PYTHONPATH": str(ROOT / "tests")},
+        env=os.environ | {"CI": ci, "PYTHONPATH": str(ROOT / "tests"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ import structlog
 import uvicorn
 import yaml
 from faults import FaultServer
+from serving import shipped_catalog
 from stopwatch import Stopwatch
 
-from router import shipped
 from router.app import build
-from router.catalog import Catalog, load_catalog
 from router.config.load import load
 from router.service import Service
 
@@ -32,11 +30,6 @@ QUICK = {
     "retry": {"backoff": "1ms", "backoff_max": "1ms"},
     "connect_timeout": "150ms",
 }
-
-
-@cache
-def _catalog() -> Catalog:
-    return load_catalog(shipped.path("catalog"))
 
 
 @dataclass(frozen=True)
@@ -209,7 +202,7 @@ async def routers(stack: AsyncExitStack, folder: Path, configs: Iterable[Mapping
     for number, config in enumerate(configs):
         file = folder / f"router{number}.yaml"
         file.write_text(yaml.safe_dump(config, sort_keys=False))
-        service = Service.of(load(file, {}), _catalog())
+        service = Service.of(load(file, {}), shipped_catalog())
         port = await stack.enter_async_context(_listening(service))
         url = f"http://127.0.0.1:{port}"
         limits = httpx.Limits(max_connections=None)

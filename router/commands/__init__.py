@@ -1,1 +1,1 @@
-"""The commands of `image-router`, one to a file; `router/cli.py` puts them together."""
+"""The commands of `image-router`; `router/cli.py` says which is in which file."""

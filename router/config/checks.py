@@ -14,6 +14,7 @@ from router.config.workflows import Graphs, equipped, known_as
 _NOT_THE_TARGETS = {"response_format"}
 """Parameters that the router itself fulfils, whatever the target."""
 
+_STATES = ("sqlite:///", "redis://", "rediss://", "valkey://", "valkeys://", "unix://")
 _SHORTEST_LIFETIME = 60.0
 _SHORTEST_SIGNING_KEY = 16
 
@@ -53,6 +54,7 @@ def check(settings: Settings, written: AbstractSet[Place], graphs: Mapping[str, 
         yield from _params(name, model, adapters, graphs)
     yield from _aliases(settings.models)
     yield from _server(settings.server, settings.models, written)
+    yield from _state(settings.server.state.reveal())
     yield from _store(settings.server.store)
 
 
@@ -166,6 +168,13 @@ def _aliases(models: Mapping[str, ModelSettings]) -> Iterator[Finding]:
                 what = "a model" if alias in models else f"an alias of {quoted(owners[alias])}"
                 yield Finding(("models", name, "aliases", index), f"{quoted(alias)} is already {what}: choose another")
             owners.setdefault(alias, name)
+
+
+def _state(state: str) -> Iterator[Finding]:
+    """Told without the value, which may hold a password."""
+    if state != "memory" and not state.startswith(_STATES):
+        message = f"no store is named so: write 'memory', or an address that begins with {', '.join(_STATES)}"
+        yield Finding(("server", "state"), message)
 
 
 def _server(server: Server, models: Mapping[str, ModelSettings], written: AbstractSet[Place]) -> Iterator[Finding]:
