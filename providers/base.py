@@ -252,7 +252,10 @@ class Usage:
 
     def or_none(self) -> "Usage | None":
         """None where the backend says nothing at all."""
-        return None if self == Usage() else self
+        return None if self == _UNKNOWN else self
+
+
+_UNKNOWN = Usage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,7 +231,7 @@ def translate(
     fields: dict[str, Any] = {}
     warnings: list[ParameterWarning] = []
     # `safety_identifier` outranks `user`: last, it wins where both go to one field
-    for parameter in sorted(asked, key=lambda parameter: parameter == "safety_identifier"):
+    for parameter in sorted(asked, key="safety_identifier".__eq__):
         fit = _fit(parameter, asked, dialect, operation)
         if fit.reason is None:
             _put(fit.fields, fields)
@@ -282,6 +282,9 @@ def merged(params: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, An
 def _put(found: Mapping[str, Any], fields: dict[str, Any]) -> None:
     """Add fields; a dot in a name leads into an object within."""
     for name, value in found.items():
+        if "." not in name:
+            fields[name] = value
+            continue
         *path, last = name.split(".")
         place = fields
         for step in path:

@@ -82,6 +82,9 @@ class _Details(msgspec.Struct):
     image_tokens: int | None = None
 
 
+_NO_DETAILS = _Details()
+
+
 class _Usage(msgspec.Struct):
     input_tokens: int | None = None
     input_tokens_details: _Details | None = None
@@ -182,12 +185,14 @@ def _failed(read_error: Callable[[Answer], ProviderError], answer: Answer) -> Pr
 
 
 def _facts(said: _Body | _Event) -> Mapping[str, str]:
+    if said.quality is None and said.background is None:
+        return {}
     return {name: getattr(said, name) for name, legal in _FACTS.items() if getattr(said, name) in legal}
 
 
 def pictures(answer: Answer, items: Iterable[Item] | None) -> tuple[Image, ...]:
     """The pictures of some items."""
-    return tuple(image for item in items or () if (image := picture(answer, item)) is not None)
+    return tuple([image for item in items or () if (image := picture(answer, item)) is not None])
 
 
 def picture(answer: Answer, item: Item) -> Image | None:
@@ -201,7 +206,7 @@ def picture(answer: Answer, item: Item) -> Image | None:
 
 def _usage(usage: _Usage) -> Usage | None:
     made = usage.output_tokens if usage.output_tokens is not None else usage.completion_tokens
-    taken = usage.input_tokens_details or usage.prompt_tokens_details or _Details()
+    taken = usage.input_tokens_details or usage.prompt_tokens_details or _NO_DETAILS
     given = usage.output_tokens_details or usage.completion_tokens_details
     if given is None:  # all that comes out of an image model is picture
         given = _Details(text_tokens=None if made is None else 0, image_tokens=made)
@@ -215,7 +220,7 @@ def _usage(usage: _Usage) -> Usage | None:
         total_tokens=usage.total_tokens,
         cost=usage.cost,
     )
-    return None if read == Usage() else read
+    return read if made is not None else read.or_none()
 
 
 CODES: Mapping[str, ErrorKind] = {

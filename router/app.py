@@ -1,6 +1,6 @@
 """The application: every route, and the envelope around whatever no route answers."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from starlette.applications import Starlette
@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from providers.base import Operation
 from router.api import ops
@@ -36,9 +37,22 @@ PATHS = {
 }
 
 
+class Application:
+    """The whole router. One look finds the image operations, which most requests are for; Starlette has the rest."""
+
+    def __init__(self, operations: Mapping[str, ASGIApp], all_paths: ASGIApp) -> None:
+        self._operations = operations
+        self._all_paths = all_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or begin and end with the server."""
+        found = self._operations.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        await (found or self._all_paths)(scope, receive, send)
+
+
 def build(
     service: Service, around: Callable[[], AbstractContextManager[None]] = nullcontext, *, metrics: bool = True
-) -> Starlette:
+) -> Application:
     """The ASGI application over a running service; it closes the service when it ends.
 
     `around` is entered while it runs; `metrics`: whether /metrics is among its paths.
@@ -50,21 +64,29 @@ def build(
             async with service.running():
                 yield
 
+    operations = _operations(service)
     app = Starlette(
-        routes=_routes(metrics=metrics),
+        routes=_routes(operations, metrics=metrics),
         exception_handlers={HTTPException: _no_route, Exception: _no_route},
         lifespan=lifespan,
     )
     app.state.service = service
-    return app
+    return Application(operations, app)
 
 
-def _routes(*, metrics: bool) -> list[BaseRoute]:
-    images = [
-        Route(f"{prefix}/{path}", _images(operation, default_model=prefix == DEFAULTED), methods=["POST"])
+def _operations(service: Service) -> dict[str, Drained]:
+    """The image operations by their paths."""
+    paths = {
+        f"{prefix}/{path}": Images(service, operation, default_model=prefix == DEFAULTED)
         for prefix in IMAGE_PREFIXES
         for operation, path in PATHS.items()
-    ]
+    }
+    paths[LEGACY_EDITS] = Images(service, Operation.EDIT, default_model=True)
+    return {path: Drained(service, images) for path, images in paths.items()}
+
+
+def _routes(operations: Mapping[str, ASGIApp], *, metrics: bool) -> list[BaseRoute]:
+    images = [Route(path, operation, methods=["POST"]) for path, operation in operations.items()]
     models = [
         Route(f"{prefix}/models{one}", Models(), methods=["GET"])
         for prefix in MODEL_PREFIXES
@@ -72,7 +94,6 @@ def _routes(*, metrics: bool) -> list[BaseRoute]:
     ]
     return [
         *images,
-        Route(LEGACY_EDITS, _images(Operation.EDIT, default_model=True), methods=["POST"]),
         *models,
         Route(f"{FILES_PATH}/{{token}}", Files(), methods=["GET", "HEAD"]),
         Route("/console", Console()),
@@ -85,10 +106,6 @@ def _routes(*, metrics: bool) -> list[BaseRoute]:
         Route("/readyz", ops.readyz),
         *([Route("/metrics", ops.metrics)] if metrics else []),
     ]
-
-
-def _images(operation: Operation, *, default_model: bool) -> Drained:
-    return Drained(Images(operation, default_model=default_model), operation)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -4,7 +4,7 @@ import hashlib
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -96,6 +96,14 @@ class Keys:
     def closed(self) -> bool:
         """Whether a key is needed."""
         return self._closed
+
+    @property
+    def callers(self) -> Sequence[Caller]:
+        """Everyone who may call, once each."""
+        if not self._closed:
+            return [ANYONE]
+        owners = (*self._callers.values(), *(each.caller for each in self._made.values()))
+        return list({each.name: each for each in owners}.values())
 
     def caller(self, authorization: str | None) -> Caller:
         """Who sent this `Authorization` header.

@@ -5,8 +5,8 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -126,14 +126,14 @@ class Service:
         old.retired = True
         self._close_unless_in_use(old)
 
-    @contextmanager
-    def pinned(self, runtime: Runtime) -> Iterator[None]:
-        """While a piece of work goes by a runtime, whether or not it is still the newest."""
+    def pin(self, runtime: Runtime) -> None:
+        """A piece of work goes by a runtime, whether or not it is still the newest, until it lets go of it."""
         runtime.pins += 1
-        try:
-            yield
-        finally:
-            runtime.pins -= 1
+
+    def unpin(self, runtime: Runtime) -> None:
+        """It has ended."""
+        runtime.pins -= 1
+        if runtime.retired:
             self._close_unless_in_use(runtime)
 
     def _close_unless_in_use(self, runtime: Runtime) -> None:
@@ -145,8 +145,15 @@ class Service:
     def _count(self, runtime: Runtime) -> None:
         """Have the metrics be of this runtime."""
         runtime.store.failed = self.metrics.store_failed
-        served = Served(version=runtime.version, targets=runtime.targets, retires=runtime.retirements())
-        self.metrics.follow(served)
+        self.metrics.follow(
+            Served(
+                version=runtime.version,
+                routes=[route for _, route in runtime.routes()],
+                targets=runtime.targets,
+                callers=runtime.keys.callers,
+                retires=runtime.retirements(),
+            )
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -171,15 +178,19 @@ class Service:
 
     def start(self, work: Coroutine[Any, Any, T], runtime: Runtime) -> asyncio.Task[T]:
         """Let work go on whoever waits for it; the router does not stop before it has ended, or is out of time."""
+        let_go = self.gate.stay()
+        self.drain.enter()
+        self.pin(runtime)
 
-        async def counted() -> T:
-            with self.drain.working(), self.pinned(runtime):
-                return await work
+        def ended(task: asyncio.Future[T]) -> None:
+            self._work.discard(task)
+            self.drain.leave()
+            self.unpin(runtime)
+            let_go(task)
 
-        task = asyncio.create_task(counted())
+        task = asyncio.create_task(work)
         self._work.add(task)
-        task.add_done_callback(self._work.discard)
-        task.add_done_callback(self.gate.stay())
+        task.add_done_callback(ended)
         return task
 
     async def _finish(self) -> None:

@@ -15,6 +15,20 @@ def documented() -> Mapping[str, frozenset[str]]:
     return dict(_rows())
 
 
+def words(label: str) -> frozenset[str]:
+    """The values of a label, as the first table has them."""
+    row = re.search(rf"^\| {re.escape(label)} \|(.*)\|$", TEXT, re.MULTILINE)
+    assert row is not None
+    return frozenset(re.findall(r"`([^`]+)`", row[1]))
+
+
+def told(metric: str) -> str:
+    """What is said of a metric."""
+    row = re.search(rf"^\| `{metric}` \|[^|]*\|(.*)\|$", TEXT, re.MULTILINE)
+    assert row is not None
+    return row[1]
+
+
 def _rows() -> Iterator[tuple[str, frozenset[str]]]:
     table = TEXT.partition("## Requests")[2].partition("## How many")[0]
     for first, labels in re.findall(r"^\| (`[a-z_`, ]+) \|([^|]*)\|", table, re.MULTILINE):

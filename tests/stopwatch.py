@@ -27,4 +27,9 @@ class Stopwatch:
     @property
     def seconds(self) -> float:
         """What has passed until now."""
-        return time.monotonic() - self._began - (_waited() - self._waited)
+        return time.monotonic() - self._began - self.lost
+
+    @property
+    def lost(self) -> float:
+        """What does not count of what has passed."""
+        return _waited() - self._waited

@@ -39,7 +39,7 @@ LEVELS = (
     ("providers.dialect", "providers.auth"),
     ("providers.base",),
     ("providers.answers",),
-    ("providers.errors", "providers.shapes"),
+    ("providers.errors", "providers.shapes", "providers.cargo"),
     ("providers.http",),
 )
 LEVEL = {unit: number for number, units in enumerate(LEVELS) for unit in units}

@@ -223,6 +223,17 @@ def test_a_size_only_the_backend_can_read_is_passed_on() -> None:
     assert (request.extras, request.asked) == ({"size": "2K"}, {})
 
 
+SEVERAL = {"quality": "high", "style": "vivid", "seed": 3, "guidance": 2.5, "user": "u", "prompt": "p"}
+
+
+@given(st.permutations(list(SEVERAL.items())))
+def test_the_order_of_a_body_changes_nothing(items) -> None:
+    """However a body's fields are ordered, the same is asked in the same order, and the same field is refused."""
+    fields = dict(items)
+    assert list(read(fields=fields).asked.items()) == list(read(fields=SEVERAL).asked.items())
+    assert refused(fields={**dict.fromkeys(fields, ()), "prompt": "p"}).param == "quality"
+
+
 def test_scalars_of_a_form_are_text() -> None:
     """Numbers, booleans and absence are read from a form's text."""
     fields = {**P, "n": "2.0", "stream": "FALSE", "size": "null", "quality": "", "seed": "7", "guidance": "3.5"}

@@ -196,6 +196,15 @@ def test_few_files_are_enough(tmp_path: Path) -> None:
             process.stdout.close()
 
 
+def test_a_proxy_on_this_machine_says_how_its_client_came(router: Running) -> None:
+    """A link begins with the scheme that the client used, which only the proxy before the router knows."""
+    asked = {**BODY, "response_format": "url"}
+    with router.client() as client:
+        for headers, scheme in ({"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.1"}, "https"), ({}, "http"):
+            answer = client.post(PATH, json=asked, headers=headers)
+            assert answer.json()["data"][0]["url"].startswith(f"{scheme}://")
+
+
 def test_a_log_that_nobody_reads_holds_up_nobody(tmp_path: Path) -> None:
     """With its log blocked and its output closed the router serves on, and counts the lines that were lost."""
     with OpenAIBackend() as backend:

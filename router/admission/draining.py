@@ -1,8 +1,7 @@
 """The end of a router's work: told to stop it takes nothing new, and what is under way has so long."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 
 class Drain:
@@ -38,16 +37,17 @@ class Drain:
         """Return once what is under way is late."""
         await self._late.wait()
 
-    @contextmanager
-    def working(self, late: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """While a piece of work is under way; `late` is called once it is late."""
+    def enter(self, late: Callable[[], None] | None = None) -> None:
+        """A piece of work is under way; `late` is called once it is late."""
         self.under_way += 1
-        self._to_tell.add(late)
-        try:
-            yield
-        finally:
+        if late is not None:
+            self._to_tell.add(late)
+
+    def leave(self, late: Callable[[], None] | None = None) -> None:
+        """It has ended."""
+        self.under_way -= 1
+        if late is not None:
             self._to_tell.discard(late)
-            self.under_way -= 1
 
     def _is_late(self) -> None:
         self._late.set()

@@ -17,7 +17,7 @@ from router.allowance.purse import Purse, Reserve, Spent, micros
 from router.allowance.quote import Quotes
 from router.allowance.windows import Full, Windows
 from router.auth import Caller
-from router.config.allowance import Budget, Limits
+from router.config.allowance import Budget
 from router.engine.record import Attempt
 from router.engine.request import ImageRequest
 from router.engine.route import Route
@@ -25,7 +25,6 @@ from router.messages.errors import Refused
 from router.state.base import StateStore
 
 _MEGA = 1_000_000
-_NO_LIMITS = Limits()
 _PIXELS = 1024 * 1024  # of a picture whose size nobody gave
 
 
@@ -67,6 +66,16 @@ class Allowance:
         if limit is not None:
             await self._take(caller, "requests", limit, 1)
 
+    @staticmethod
+    def counts(caller: Caller) -> bool:
+        """Whether it matters what a caller's requests ask for and cost."""
+        limits = caller.limits
+        return (
+            caller.budget is not None
+            or limits.images_per_minute is not None
+            or limits.megapixels_per_minute is not None
+        )
+
     @asynccontextmanager
     async def spend(
         self,
@@ -77,14 +86,12 @@ class Allowance:
     ) -> AsyncIterator[None]:
         """While a request is served: its pictures and pixels are counted, and the worst it may cost is set aside.
 
-        However that ends, it then pays for what `attempts` holds; without any, it gets everything back.
+        However that ends, it then pays for what `attempts` holds; without any, it gets everything back. To be entered
+        where `counts` says so.
 
         Raises:
             Refused: 429 over a limit; 429 or 402 where the budget has no room for it.
         """
-        if caller.limits == _NO_LIMITS and caller.budget is None:
-            yield
-            return
         taken = _Taken()
         # A client may leave at any moment: what was taken is known, and given back, all the same.
         opening = asyncio.ensure_future(self._open(caller, request, routes, taken))

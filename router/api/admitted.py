@@ -8,7 +8,7 @@ from types import TracebackType
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
 from router.admission.gate import Left, Reason, Shed
 from router.admission.memory import Holding, current
@@ -26,11 +26,17 @@ _WORDS = {
 }
 
 
+GONE = "image_router.gone"
+"""An extension of ASGI that our own server has: a future that is done once the client has closed its connection."""
+
+
 class Ear:
     """What a request's client sends, in the order in which it came, also where somebody has listened ahead."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
+        self._told: asyncio.Future[None] | None = scope.get("extensions", {}).get(GONE)
+        self._listener: asyncio.Future[None] | None = None
         self._ahead: deque[asyncio.Future[Message]] = deque()
 
     def __call__(self) -> Awaitable[Message]:
@@ -47,8 +53,21 @@ class Ear:
             if message.get("more_body"):
                 await asyncio.get_running_loop().create_future()
 
+    def gone(self) -> asyncio.Future[None]:
+        """Done once the client has left. To be asked for when all that the client sends was heard."""
+        if self._told is not None:
+            return self._told
+        self._listener = asyncio.ensure_future(self._listen())
+        return self._listener
+
+    async def _listen(self) -> None:
+        while (await self())["type"] != "http.disconnect":
+            pass
+
     def close(self) -> None:
         """Listen no more."""
+        if self._listener is not None:
+            self._listener.cancel()
         for message in self._ahead:
             message.cancel()
 
@@ -108,10 +127,7 @@ class Admitted:
 
 def _held_at_once(headers: Headers, limits: BodyLimits) -> int:
     """The bytes that a request's body will take: all of it, but for a form. One that is too large is not read."""
-    length = 0
-    for name, value in headers.raw:
-        if name == b"content-length" and value.isdigit():
-            length = min(int(value[:19]), limits.max_json)
-        elif name == b"content-type" and value[:19].lower() == b"multipart/form-data":
-            return _FORM
-    return length
+    if headers.get("content-type", "")[:19].lower() == "multipart/form-data":
+        return _FORM
+    length = headers.get("content-length", "")
+    return min(int(length[:19]), limits.max_json) if length.isdecimal() else 0

@@ -13,10 +13,13 @@ _SMALL = 64 * 1024  # joined below: one write is then cheaper than several
 async def send_answer(answer: Rendered, request_id: str, send: Send) -> None:
     """Write a rendered response to the client."""
     length = sum(map(len, answer.pieces))
-    told = {"content-type": "application/json", "content-length": str(length), "x-request-id": request_id}
-    headers = [
-        (name.encode(), value.encode("latin-1", "replace")) for name, value in {**told, **answer.headers}.items()
-    ]
+    told = {
+        "content-type": "application/json",
+        "content-length": str(length),
+        "x-request-id": request_id,
+        **answer.headers,
+    }
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in told.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     pieces = (b"".join(answer.pieces),) if length < _SMALL else answer.pieces
     for piece in pieces[:-1]:
@@ -38,8 +41,7 @@ async def send_patiently(
     """
     started = False
     while not rendering.done():
-        news: set[asyncio.Future[Any]] = {rendering, gone}
-        await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        await _news(rendering, gone, pause)
         if gone.done():
             return
         if rendering.done():
@@ -56,3 +58,24 @@ async def send_patiently(
     for piece in answer.pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _news(first: asyncio.Future[Any], second: asyncio.Future[Any], pause: float | None) -> None:
+    """Return once one of the two is done, or after a pause: `asyncio.wait` for just that, at a third of its price."""
+    loop = asyncio.get_running_loop()
+    news: asyncio.Future[None] = loop.create_future()
+
+    def tell(_: object = None) -> None:
+        if not news.done():
+            news.set_result(None)
+
+    first.add_done_callback(tell)
+    second.add_done_callback(tell)
+    clock = None if pause is None else loop.call_later(pause, tell)
+    try:
+        await news
+    finally:
+        first.remove_done_callback(tell)
+        second.remove_done_callback(tell)
+        if clock is not None:
+            clock.cancel()

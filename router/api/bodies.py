@@ -1,7 +1,6 @@
 """Reads a request's body, whatever its encoding, into one shape: plain fields, and pictures at rest on disk."""
 
 import asyncio
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,12 +29,13 @@ URLENCODED = "application/x-www-form-urlencoded"
 # A picture's base64 has no comma, so this bounds the objects a body can become, whatever its size.
 _MOST_COMMAS = 100_000
 
+_PICTURES = frozenset({"image", "images", "mask"})
+
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, kw_only=True):
     """What a body said. Close it, or leave it as a context manager, when the pictures are no longer needed.
 
     `images` are in wire order; text among them, or as `mask`, is an http(s) address not followed yet. `form`: it came
@@ -46,7 +46,7 @@ class Body:
     images: tuple[Upload | str, ...] = ()
     mask: Upload | str | None = None
     form: bool = False
-    spool: Spool = field(default_factory=Spool, repr=False)
+    spool: Spool = msgspec.field(default_factory=Spool)
 
     def close(self) -> None:
         """Gives the disk space back; the pictures can no longer be read. Closing twice is fine."""
@@ -123,10 +123,12 @@ def json_body(body: bytes | bytearray, spool: Spool, limits: BodyLimits) -> Body
         raise _not_json(f"it has more than {_MOST_COMMAS} values")
     try:
         raw = _raw_object(body)
-        image, images, mask = raw.pop("image", None), raw.pop("images", None), raw.pop("mask", None)
+        apart = {name: raw.pop(name) for name in _PICTURES & raw.keys()}
         fields = {name: _value(value) for name, value in raw.items()}
-        sources = image_sources(image, images, limits.max_images)
-        masked = mask_source(mask)
+        if not apart:
+            return Body(fields=fields, spool=spool)
+        sources = image_sources(apart.get("image"), apart.get("images"), limits.max_images)
+        masked = mask_source(apart.get("mask"))
         found = [place(source, spool, limits) for source in sources]
         covered = place(masked, spool, limits) if masked else None
     except (msgspec.MsgspecError, UnicodeError) as error:

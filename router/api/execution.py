@@ -155,9 +155,9 @@ class Execution:
             Refused: 402 or 429.
         """
         caller = self.exchange.caller
-        if caller is None or (self._claim is not None and self._claim.left):
-            return await self._found()  # what is only followed up was paid for when it was sent
         allowance, asked = self.exchange.service.allowance, self.exchange.asked
+        if caller is None or not allowance.counts(caller) or (self._claim is not None and self._claim.left):
+            return await self._found()  # what is only followed up was paid for when it was sent
         async with allowance.spend(caller, asked, self.routes, self.presence.attempts):
             return await self._found()
 

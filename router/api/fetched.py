@@ -1,7 +1,8 @@
 """Pictures that callers give as addresses: fetched through the guard into the request's spool, where ops allow it."""
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from providers.base import Upload
 from router.admission.memory import current

@@ -3,15 +3,17 @@
 import asyncio
 from contextlib import AbstractContextManager
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from providers.base import Operation
 from router.admission.gate import Left
 from router.api.admitted import Admitted, Ear
 from router.api.answers import send_answer, send_patiently
+from router.api.arrived import Arrived
 from router.api.asked import read_asked
 from router.api.bodies import Body, read_body
+from router.api.draining import Said
 from router.api.dry_run import dry_run
 from router.api.event_stream import EventStream
 from router.api.exchange import CLIENT_LEFT, Exchange
@@ -33,55 +35,49 @@ from router.wire.waiting import noted
 
 
 class Images:
-    """The endpoint of one operation under one prefix, as an ASGI application.
+    """The endpoint of one operation under one prefix. `default_model`: whether a request may leave out the model."""
 
-    `default_model`: whether a request may leave out the model.
-    """
-
-    def __init__(self, operation: Operation, *, default_model: bool) -> None:
-        self._operation = operation
+    def __init__(self, service: Service, operation: Operation, *, default_model: bool) -> None:
+        self.operation = operation
+        self._service = service
         self._default_model = default_model
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, said: Said) -> None:
         """Answer one request."""
-        request = Request(scope, ear := Ear(receive))
-        service: Service = scope["app"].state.service
-        exchange = Exchange(request, service, service.runtime, request_id(request.headers), self._operation)
+        service = self._service
+        request = Arrived(scope, ear := Ear(scope, receive))
+        exchange = Exchange(request, service, service.runtime, request_id(request.headers), self.operation)
         noted.set(exchange.waiting)
-        with service.pinned(exchange.runtime), _span(exchange) as exchange.span:
-            logs.about(exchange.id, spans.trace_id())
-            await self._exchange(exchange, ear, send)
+        said.also = ((b"x-router-config", exchange.runtime.version[:12].encode()),)
+        service.pin(exchange.runtime)
+        try:
+            with _span(exchange) as exchange.span:
+                logs.about(exchange.id, spans.trace_id())
+                await self._exchange(exchange, ear, said)
+        finally:
+            service.unpin(exchange.runtime)
 
-    async def _exchange(self, exchange: Exchange, ear: Ear, send: Send) -> None:
-        request, sent = exchange.http, False
-        version = (b"x-router-config", exchange.runtime.version[:12].encode())
-
-        async def tracked(message: Message) -> None:
-            nonlocal sent
-            if not sent:
-                message = {**message, "headers": [*message["headers"], version]}
-            sent = True
-            await send(message)
-
+    async def _exchange(self, exchange: Exchange, ear: Ear, said: Said) -> None:
+        request = exchange.http
         try:
             exchange.caller = exchange.runtime.keys.caller(request.headers.get("authorization"))
             await exchange.service.allowance.admit(exchange.caller)
             async with Admitted(exchange.service, request.headers, ear):
                 begun = await self._begun(exchange)
                 if isinstance(begun, Execution):
-                    await _answer(begun, tracked)
+                    await _answer(begun, ear, said)
                 else:
-                    await send_answer(begun, exchange.id, tracked)
+                    await send_answer(begun, exchange.id, said)
         except Refused as refused:
-            await exchange.end(refusal(refused), tracked)
+            await exchange.end(refusal(refused), said)
         except ClientDisconnect as left:
             exchange.service.metrics.client_left("queue" if isinstance(left.__cause__, Left) else "body")
             exchange.observe(CLIENT_LEFT)
         except Exception:  # noqa: BLE001 - whatever went wrong, the caller gets the envelope
             logs.logger().exception("internal error", request_id=exchange.id)
-            if not sent:
+            if not said.begun:
                 words = "the router failed; the log has the reason"
-                await exchange.end(refusal(Refused(500, "internal_error", words)), tracked)
+                await exchange.end(refusal(Refused(500, "internal_error", words)), said)
 
     async def _begun(self, exchange: Exchange) -> Execution | Rendered:
         """Everything that can be refused before anything is claimed or paid for. A dry run has its answer then.
@@ -98,7 +94,7 @@ class Images:
         try:
             if wants_dry_run(body.fields, form=body.form):
                 with body:
-                    return await dry_run(exchange, runtime, self._operation, body, self._default(runtime))
+                    return await dry_run(exchange, runtime, self.operation, body, self._default(runtime))
             routes = await self._read(exchange, runtime, body)
             return Execution(exchange, runtime, routes, body, key)
         except BaseException:
@@ -113,7 +109,7 @@ class Images:
         """
         assert exchange.caller is not None  # noqa: S101 - authenticated first
         asked = await read_asked(
-            self._operation,
+            self.operation,
             body,
             runtime,
             runtime.images_fetcher,
@@ -135,11 +131,11 @@ class Images:
         return runtime.server.default_model if self._default_model else None
 
 
-async def _answer(execution: Execution, send: Send) -> None:
+async def _answer(execution: Execution, ear: Ear, send: Send) -> None:
     """Start the work, and send what it comes to while the client is there."""
     exchange, presence = execution.exchange, execution.presence
     presence.work = work = exchange.service.start(execution.run(), exchange.runtime)
-    gone = asyncio.ensure_future(_gone(exchange.http))
+    gone = ear.gone()
     try:
         if execution.queue is not None:
             await EventStream(execution.queue, exchange.id, send).run(work, gone)
@@ -149,7 +145,6 @@ async def _answer(execution: Execution, send: Send) -> None:
         presence.counted_elsewhere = True  # by who answers in our place, as the router stops
         raise
     finally:
-        gone.cancel()
         if not work.done():
             presence.leave()
 
@@ -162,11 +157,6 @@ def _span(exchange: Exchange) -> AbstractContextManager[spans.Span]:
         names.REQUEST_ID: exchange.id,
     }
     return spans.request(f"image {exchange.operation}", exchange.http.headers.get("traceparent"), said)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _chain(model: str, controls: Controls, exchange: Exchange, caller: Caller) -> list[Route]:

@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from typing import Any
 
+from msgspec import Struct
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from providers.base import ErrorKind, OutcomeClass, ProviderError
@@ -17,7 +18,7 @@ from router.engine.request import Retry
 from router.engine.route import Target
 from router.health.book import Place, State
 from router.tracing import names, spans
-from router.wire.transport import call_deadline
+from router.wire.marks import call_deadline
 from router.wire.waiting import Polls, pausing, polls
 
 OWN_PATIENCE = 10.0  # seconds a Retry-After may hold the router's own retry; beyond it the next target is better
@@ -28,8 +29,7 @@ CROWDED = "router_overloaded"
 _SPREAD = (0.75, 1.25)  # jitter of the caller's pauses
 
 
-@dataclass(frozen=True, slots=True)
-class Harvest:
+class Harvest(Struct, frozen=True):
     """What the tries of one job came to: what was made and by which attempt, or the last error.
 
     `billable` tries may have been billed for nothing.
@@ -41,8 +41,7 @@ class Harvest:
     billable: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """What bounds the tries of a job on a target.
 
     `retry` is the caller's, None where the target's own policy holds. `others_wait(error)` says whether the chain
@@ -62,8 +61,7 @@ class Patience:
     hurried: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Struct, frozen=True, kw_only=True):
     """Who watches the tries of one request: its place at the target, the ledger, and whose request it is."""
 
     guard: Guard
@@ -113,7 +111,22 @@ class Tries:
         self._billable = 0
 
     async def run(self) -> Harvest:
-        """Try until there are pictures or no further try is due."""
+        """Try until there are pictures or no further try is due. Nothing is made ready for a second try before that."""
+        try:
+            made, attempt = await self._once()
+        except ProviderError as error:
+            return await self._after(error)
+        return Harvest(made, attempt, None, 0)
+
+    async def _after(self, first: ProviderError) -> Harvest:
+        """What a first try that failed comes to."""
+        failed = [first]
+
+        async def once() -> tuple[Made, Attempt]:
+            if failed:
+                raise failed.pop()
+            return await self._once()
+
         retrying = AsyncRetrying(
             sleep=pausing,
             stop=self._too_late,
@@ -122,11 +135,11 @@ class Tries:
             reraise=True,
         )
         try:
-            success: tuple[Made, Attempt] = await retrying(self._once)
+            success: tuple[Made, Attempt] = await retrying(once)
         except ProviderError as error:
             return Harvest(None, None, error, self._billable)
         finally:
-            # Both refer to themselves by way of this call, and would keep megabytes until the next collection.
+            # All refer to themselves by way of this call, and would keep megabytes until the next collection.
             retrying.iter_state.reset()
             for failure in self._errors:
                 _forget_frames(failure)
@@ -201,8 +214,8 @@ class Tries:
         used = made.result.usage
         quality = made.result.facts.get("quality") or self._quality
         price = usage.cost(self._target.price, used, made.pictures, quality)
-        attempt = self._attempt(OutcomeClass.SUCCEEDED, seconds)
-        attempt = replace(attempt, pictures=len(made.pictures), usage=used, cost=price)
+        pictures = len(made.pictures)
+        attempt = self._attempt(OutcomeClass.SUCCEEDED, seconds, pictures=pictures, usage=used, cost=price)
         self._tell(attempt)
         return attempt
 
@@ -210,7 +223,7 @@ class Tries:
         paid_failure = error.outcome is OutcomeClass.FAILED and self._target.provider.adapter.failed_is_billed
         self._billable += error.outcome is OutcomeClass.AMBIGUOUS or paid_failure
         wasted = self._worth() if error.outcome is OutcomeClass.AMBIGUOUS or paid_failure else None
-        self._tell(replace(self._attempt(error.outcome, seconds), error=error, wasted=wasted))
+        self._tell(self._attempt(error.outcome, seconds, error=error, wasted=wasted))
         self._errors.append(error)
         return error
 
@@ -218,7 +231,7 @@ class Tries:
         self._watch.guard.ended(self._watch.place, attempt, hurried=self._patience.hurried)
         self._observer.attempt_ended(attempt)
 
-    def _attempt(self, outcome: OutcomeClass, seconds: float) -> Attempt:
+    def _attempt(self, outcome: OutcomeClass, seconds: float, **ended: Any) -> Attempt:
         return Attempt(
             target=self._target,
             fallback_index=self._fallback_index,
@@ -228,6 +241,7 @@ class Tries:
             after=self._errors[-1].kind if self._errors else None,
             polls=self._polls.count,
             ended=asyncio.get_running_loop().time(),
+            **ended,
         )
 
     def _again(self, error: BaseException) -> bool:

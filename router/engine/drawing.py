@@ -1,7 +1,8 @@
 """One conversation with a target, and what it made, handed over in the form asked."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from providers.base import ImageResult, Job, Partial
 from providers.dialect import ParameterWarning
@@ -13,8 +14,7 @@ from router.images.pixels import Picture, recognise
 from router.wire.conversation import Journal, converse, converse_stream
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """What one attempt made: the adapter's result, its usable pictures, and what they could not be given."""
 
     result: ImageResult
@@ -22,8 +22,7 @@ class Made:
     warnings: tuple[ParameterWarning, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """How the pictures of one request are made, whichever target draws them.
 
     `progress` is told of early looks, `partials` of them for each picture, where the target sends any.

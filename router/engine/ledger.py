@@ -4,9 +4,11 @@ import contextlib
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from providers.base import OutcomeClass
 from router.state.base import StateLost, StateStore
@@ -18,8 +20,7 @@ _FREE = frozenset({OutcomeClass.NOT_SENT, OutcomeClass.REJECTED})
 _OPEN, _DOUBT, _WORKER = "ledger/open/", "ledger/doubt/", "worker/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One submit. `started` is in seconds of the epoch; `job` is where the backend said its job may be asked for."""
 
     id: str

@@ -4,8 +4,10 @@ Requirements rule a target out with the reason; preferences are adapted with a w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
+
+from msgspec import Struct
 
 from providers.base import Job, Operation
 from providers.dialect import ParameterWarning, Rule, Strictness, Unsupported, merged, translate
@@ -16,16 +18,14 @@ CONVERTIBLE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 """Input pictures that are turned into PNG for a target that does not read them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """A job, and which of the pictures asked it makes: their places, counted from 0."""
 
     job: Job
     places: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The jobs of one target, side by side, and what differs from what was asked."""
 
     target: Target
@@ -53,23 +53,16 @@ def plan(
     dialect = target.dialect if request.mask is None else target.dialect.masked()
     translation = translate(asked, dialect, request.operation, strictness)
     extras, dropped = _extras(request, target, strictness)
-    job = Job(
-        id=request.id,
-        operation=request.operation,
-        model=target.model,
-        prompt=request.prompt,
-        n=request.n,
-        params=translation.params,
-        extras=extras,
-        images=request.images,
-        mask=request.mask,
-        options=target.provider.options,
-        base_url=target.provider.base_url,
-    )
     most = 1 if streams(request, target) else target.dialect.max_n
     wanted = tuple(range(request.n)) if places is None else tuple(places)
-    shards = tuple(_shards(job, wanted, most, dialect.rule("seed", request.operation), asked.get("seed")))
-    return Plan(target, shards, (*warnings, *translation.warnings, *dropped))
+    seed: Any = asked.get("seed")
+    rule = None if seed is None else dialect.rule("seed", request.operation)
+    shards = []
+    for at in range(0, len(wanted), most):
+        own = wanted[at : at + most]
+        params = translation.params if rule is None else _moved_on(translation.params, rule, seed, own[0])
+        shards.append(Shard(_job(request, target, params, extras, own), own))
+    return Plan(target, tuple(shards), (*warnings, *translation.warnings, *dropped))
 
 
 def streams(request: ImageRequest, target: Target) -> bool:
@@ -142,19 +135,38 @@ def _extras(
     strictness: Strictness,
 ) -> tuple[Mapping[str, Any], tuple[ParameterWarning, ...]]:
     """Fields nobody here knows, where the dialect lets them through, and those the caller aims at this kind."""
+    aimed = request.options.get(target.provider.kind, {})
+    if not request.extras:
+        return aimed, ()
     lost = _lost(request, target)
     if lost and strictness is Strictness.ERROR:
         raise Unsupported(_unknown(lost[0]))
     passed = {name: value for name, value in request.extras.items() if name not in lost}
     warnings = tuple(ParameterWarning(name, "given", None, "not a parameter of the model") for name in lost)
-    return {**passed, **request.options.get(target.provider.kind, {})}, warnings
+    return {**passed, **aimed}, warnings
 
 
-def _shards(job: Job, places: Sequence[int], most: int, rule: Rule | None, seed: int | None) -> Iterator[Shard]:
-    """The job in parts the backend can make; a seed moves on with the place, or two would be the same picture."""
-    for at in range(0, len(places), most):
-        own = tuple(places[at : at + most])
-        fit = rule(seed + own[0]) if rule is not None and seed is not None and own[0] else None
-        params = merged(job.params, fit.fields) if fit is not None else job.params
-        name = f"{job.id}-{own[0]}" if own[0] else job.id
-        yield Shard(replace(job, id=name, n=len(own), params=params), own)
+def _moved_on(params: Mapping[str, Any], rule: Rule, seed: int, place: int) -> Mapping[str, Any]:
+    """The parameters for a place: a seed moves on with it, or two would be the same picture."""
+    fit = rule(seed + place) if place else None
+    return params if fit is None else merged(params, fit.fields)
+
+
+def _job(
+    request: ImageRequest, target: Target, params: Mapping[str, Any], extras: Mapping[str, Any], places: Sequence[int]
+) -> Job:
+    """The part of the work that makes the pictures at these places."""
+    provider, first = target.provider, places[0]
+    return Job(
+        id=f"{request.id}-{first}" if first else request.id,
+        operation=request.operation,
+        model=target.model,
+        prompt=request.prompt,
+        n=len(places),
+        params=params,
+        extras=extras,
+        images=request.images,
+        mask=request.mask,
+        options=provider.options,
+        base_url=provider.base_url,
+    )

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 from providers.base import ErrorKind, OutcomeClass, ProviderError, Usage
 from providers.dialect import ParameterWarning
 from router import usage
@@ -11,8 +13,7 @@ from router.engine.route import Target
 from router.images.pixels import Picture
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """One try at one target: a submit and what followed it. `number` counts from 1 per target and shard.
 
     `seconds` is how long it took; `cost` is US dollars, None where unknown; `fallback_index` says which model of
@@ -54,8 +55,7 @@ class Skip:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A picture, the attempt that drew it, and its place among the pictures asked.
 
     `first`: whether it is the first of the pictures that attempt made.

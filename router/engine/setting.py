@@ -1,7 +1,8 @@
 """What a request is served with, and the steps it may take."""
 
 import random
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from router.engine.balance import Balance
 from router.engine.follow import Keeper
@@ -12,8 +13,7 @@ from router.engine.record import Observer, Progress
 from router.engine.route import Route, Target
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One target in its place: `index` counts the models the caller named, the primary being 0."""
 
     index: int
@@ -21,8 +21,7 @@ class Step:
     target: Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """What a request is served with.
 
     Args:

@@ -1,28 +1,36 @@
 """The last word on a request: pictures in the order asked, and warnings about what was delivered, not what was sent."""
 
-from providers.dialect import ParameterWarning, Shape
+from operator import attrgetter
+
+from providers.dialect import ParameterWarning
 from router.engine.record import Outcome
 from router.engine.request import ImageRequest
 from router.images.pixels import FORMATS
 
+_COMPRESSED = frozenset({"jpeg", "webp"})
+
 
 def settle(outcome: Outcome, request: ImageRequest) -> None:
     """Put an outcome in order once nothing more will be made."""
-    outcome.deliveries.sort(key=lambda delivery: delivery.place)
     if not outcome.deliveries:
         return
-    _settle("size", _size_asked(request), _sizes(outcome), outcome)
-    _settle("output_format", request.asked.get("output_format"), _formats(outcome), outcome)
-    if _recompressed(request, outcome):
-        _forget("output_compression", outcome)
+    if len(outcome.deliveries) > 1:
+        outcome.deliveries.sort(key=attrgetter("place"))
+    if (shape := request.asked.get("shape")) is not None and shape.height:
+        _settle("size", str(shape), _sizes(outcome), outcome)
+    if (picture := request.asked.get("output_format")) is not None:
+        formats = _formats(outcome)
+        _settle("output_format", picture, formats, outcome)
+        if formats and {picture, *formats} <= _COMPRESSED:  # then the router did it, if no backend
+            _forget("output_compression", outcome)
     if not outcome.complete:
         made = len(outcome.deliveries)
         outcome.warn([ParameterWarning("n", str(outcome.wanted), str(made), "no target was left for the rest")])
 
 
-def _settle(parameter: str, asked: str | None, delivered: set[str], outcome: Outcome) -> None:
+def _settle(parameter: str, asked: str, delivered: set[str], outcome: Outcome) -> None:
     """Drop a warning that the delivery has made untrue, and say what it has made true."""
-    if asked is None or not delivered:
+    if not delivered:
         return
     if delivered == {asked}:
         _forget(parameter, outcome)
@@ -34,12 +42,8 @@ def _settle(parameter: str, asked: str | None, delivered: set[str], outcome: Out
 
 
 def _forget(parameter: str, outcome: Outcome) -> None:
-    outcome.warnings[:] = [warning for warning in outcome.warnings if warning.parameter != parameter]
-
-
-def _size_asked(request: ImageRequest) -> str | None:
-    shape = request.asked.get("shape")
-    return str(shape) if isinstance(shape, Shape) and shape.height else None
+    if outcome.warnings:
+        outcome.warnings[:] = [warning for warning in outcome.warnings if warning.parameter != parameter]
 
 
 def _sizes(outcome: Outcome) -> set[str]:
@@ -50,9 +54,3 @@ def _sizes(outcome: Outcome) -> set[str]:
 def _formats(outcome: Outcome) -> set[str]:
     kinds = {delivery.picture.media_type for delivery in outcome.deliveries}
     return {FORMATS[kind] for kind in kinds if kind in FORMATS}
-
-
-def _recompressed(request: ImageRequest, outcome: Outcome) -> bool:
-    """Whether a compression that no backend took was given in the end, by the router itself."""
-    formats = _formats(outcome)
-    return bool(formats) and request.asked.get("output_format") in ("jpeg", "webp") and formats <= {"jpeg", "webp"}

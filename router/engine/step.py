@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from providers.base import Answer, ProviderError
 from router import usage
@@ -19,8 +20,7 @@ from router.engine.setting import Setting, Step
 from router.health.book import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepWork:
+class StepWork(Struct, frozen=True, kw_only=True):
     """What one step does.
 
     Args:
@@ -144,8 +144,7 @@ class StepWork:
                 await self.setting.progress.finished(delivery)
 
 
-@dataclass(frozen=True, slots=True)
-class _Recorder:
+class _Recorder(Struct, frozen=True):
     """Keeps each attempt with the outcome and passes it on."""
 
     outcome: Outcome

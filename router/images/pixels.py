@@ -2,7 +2,7 @@
 
 import binascii
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from providers.base import Image
@@ -18,6 +18,7 @@ MAX_PIXELS = 50_000_000
 _SAMPLE = 3072
 _INLINE = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f]+", re.IGNORECASE)
+_PLAIN_HOST = re.compile(r"https?://[a-z0-9.\-]+(?:[:/?#]|$)", re.IGNORECASE)
 
 
 class CannotChange(Exception):  # noqa: N818 - a fact about a picture, not a fault
@@ -67,7 +68,7 @@ def recognise(image: Image) -> Picture | None:
         return _raw(image.data, image.revised_prompt)
     if image.url is None:
         return None
-    if _ADDRESS.fullmatch(image.url) and _host(image.url):
+    if _ADDRESS.fullmatch(image.url) and _names_host(image.url):
         return Picture(url=image.url, width=image.width, height=image.height, revised_prompt=image.revised_prompt)
     head = _INLINE.match(image.url)
     if head is None or not image.url.isascii():
@@ -96,48 +97,66 @@ def encoded(data: bytes) -> memoryview:
     return memoryview(binascii.b2a_base64(data, newline=False))
 
 
-def _host(url: str) -> str | None:
+def _names_host(url: str) -> bool:
+    """Whether an address says whose it is; a plain name, as of most, is seen without taking the whole apart."""
+    if _PLAIN_HOST.match(url):
+        return True
     try:
-        return urlsplit(url).hostname
+        return bool(urlsplit(url).hostname)
     except ValueError:
-        return None
+        return False
 
 
 def _inline(b64: memoryview, revised_prompt: str | None) -> Picture | None:
     text = b64 if len(b64) % 4 == 0 else memoryview(bytes(b64) + b"=" * (-len(b64) % 4))
-    encoded = _Encoded(text)
     try:
-        encoded.read(0, _SAMPLE)
+        encoded = _Encoded(text)
         encoded.read(encoded.size - 1, 1)
-        seen = _seen(encoded.read, encoded.size)
+        return _seen(encoded.read, encoded.size, b64=text, revised_prompt=revised_prompt)
     except binascii.Error:
         return None
-    return None if seen is None else replace(seen, b64=text, revised_prompt=revised_prompt)
 
 
 def _raw(data: bytes, revised_prompt: str | None) -> Picture | None:
-    seen = _seen(lambda offset, length: data[offset : offset + length], len(data))
-    return None if seen is None else replace(seen, data=data, revised_prompt=revised_prompt)
+    def read(offset: int, length: int) -> bytes:
+        return data[offset : offset + length]
+
+    return _seen(read, len(data), data=data, revised_prompt=revised_prompt)
 
 
-def _seen(read: Read, size: int) -> Picture | None:
-    """What a usable picture says of itself, still without its bytes."""
+def _seen(
+    read: Read, size: int, *, b64: memoryview | None = None, data: bytes | None = None, revised_prompt: str | None
+) -> Picture | None:
+    """The picture in these bytes, if it is a usable one, with what it says of itself."""
     sniffed = sniff(read, size)
     if sniffed is None or not 0 < sniffed.width * sniffed.height <= MAX_PIXELS:
         return None
     media_type = sniffed.media_type
     if not is_whole(media_type, size, read):
         return None
-    animated = is_animated(media_type, size, read)
-    return Picture(media_type=media_type, width=sniffed.width, height=sniffed.height, animated=animated)
+    return Picture(
+        b64=b64,
+        data=data,
+        media_type=media_type,
+        width=sniffed.width,
+        height=sniffed.height,
+        animated=is_animated(media_type, size, read),
+        revised_prompt=revised_prompt,
+    )
 
 
 class _Encoded:
-    """Base64 text read as the bytes it stands for, a slice at a time."""
+    """Base64 text read as the bytes it stands for, a slice at a time; its first bytes are at hand.
+
+    Raises:
+        binascii.Error: the text does not begin as base64.
+    """
 
     def __init__(self, text: memoryview) -> None:
         self._text = text
         self.size = len(text) // 4 * 3 - bytes(text[-2:]).count(b"=")
+        self._head = b""
+        self._head = self.read(0, _SAMPLE)
 
     def read(self, offset: int, length: int) -> bytes:
         """At most `length` bytes from `offset` on.
@@ -145,6 +164,8 @@ class _Encoded:
         Raises:
             binascii.Error: the text there is not base64.
         """
+        if offset + length <= len(self._head):
+            return self._head[max(0, offset) : offset + length]
         start, skip = divmod(max(0, offset), 3)
         end = -(-(skip + length) // 3)
         decoded = binascii.a2b_base64(self._text[start * 4 : (start + end) * 4], strict_mode=True)

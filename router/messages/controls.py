@@ -16,7 +16,7 @@ from router.messages.fields import (
     unsupported,
     wrong_type,
 )
-from router.messages.trace import read_trace
+from router.messages.trace import headed_trace, read_trace
 
 T = TypeVar("T")
 
@@ -42,6 +42,8 @@ CONTROL_FIELDS = frozenset(
 )
 """The top-level fields read here; none of them is for a provider."""
 
+_NO_CONTROLS = Controls()
+
 _Place = tuple[Fields, str]
 _Reader = Callable[[Fields, str], T]
 
@@ -61,6 +63,8 @@ def read_controls(
     Raises:
         Refused: 400, with the place as the caller wrote it.
     """
+    if CONTROL_FIELDS.isdisjoint(fields):  # as in most bodies
+        return _NO_CONTROLS, headed_trace(headers)
     top = Fields(fields, form)
     orq = top.record("orq") or Fields(form=form, place="orq")
     options = top.record("providerOptions") or Fields()
@@ -85,7 +89,7 @@ def read_controls(
 
 def _first(places: Sequence[_Place], read: _Reader[T]) -> T | None:
     """The value at the first place that has one; all are read, so that a malformed one is refused wherever it is."""
-    found = [read(fields, name) for fields, name in places if fields.get(name) is not None]
+    found = [read(fields, name) for fields, name in places if fields.has(name)]
     return found[0] if found else None
 
 

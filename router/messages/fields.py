@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from router.messages.errors import Refused
 
@@ -20,8 +21,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """An object of a body and where it stands, so that a refusal names the place as the caller wrote it.
 
     In a form every scalar is text. A value that is null, and in a form the text `null` or nothing, is absent.
@@ -34,6 +34,10 @@ class Fields:
     def at(self, name: str) -> str:
         """The full name of a field."""
         return f"{self.place}.{name}" if self.place else name
+
+    def has(self, name: str) -> bool:
+        """Whether a value is there."""
+        return name in self.values and self.get(name) is not None
 
     def get(self, name: str) -> Any:
         """A value as it came; None where absent."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from typing import Any
 
 from providers.base import Operation, Upload
@@ -32,6 +33,16 @@ NUMBERS = {"guidance": (0, 100), "strength": (0, 1)}
 TEXTS = ("negative_prompt", "user", "safety_identifier")
 _BOOLEANS = {"true": True, "false": False}  # the words of a form that can mean nothing else
 _OPAQUE_FORMATS = frozenset({"jpeg"})
+_FORMS = tuple(Form)
+
+_COMMON = {  # how each common parameter is read out of the fields
+    **{name: methodcaller("word", name, words) for name, words in WORDS.items()},
+    **{name: methodcaller("integer", name, *bounds) for name, bounds in INTEGERS.items()},
+    **{name: methodcaller("number", name, *bounds) for name, bounds in NUMBERS.items()},
+    **{name: methodcaller("text", name, longest=MAX_PROMPT) for name in TEXTS},
+}
+_COMMON_EDIT = {**_COMMON, "quality": methodcaller("word", "quality", EDIT_QUALITIES)}
+_IN_ORDER = tuple(_COMMON)  # the first that is wrong is complained of
 
 _PICTURES = frozenset({"image", "images", "mask"})
 _READ = frozenset(
@@ -46,7 +57,8 @@ _FOREIGN = frozenset(  # other routers' controls and credentials: nothing for a 
         *("context_window_fallbacks", "content_policy_fallbacks", "api_key", "api_base", "base_url", "extra_headers"),
     }
 )
-_NOT_EXTRA = frozenset({*CONTROL_FIELDS, *_PICTURES, *_READ, *_FOREIGN, *WORDS, *INTEGERS, *NUMBERS, *TEXTS})
+_NOT_EXTRA = frozenset({*CONTROL_FIELDS, *_PICTURES, *_READ, *_FOREIGN, *_COMMON})
+_NONE_EXTRA = (_NOT_EXTRA | {"prompt"}) - {"extra_fields"}
 
 _SIZE = re.compile(r"([0-9]{1,5})\s*[xX*\u00d7\s]\s*([0-9]{1,5})")
 _RATIO = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,5})?)\s*:\s*([0-9]{1,5}(?:\.[0-9]{1,5})?)")
@@ -96,7 +108,7 @@ def read_request(
     """
     top = Fields(fields, form)
     known = None if entry is None or entry.unconstrained else entry
-    uploads = tuple(_upload(image, "image") for image in images)
+    uploads = tuple([_upload(image, "image") for image in images])
     if operation is Operation.GENERATE and uploads:
         operation = Operation.EDIT
     _require_pictures(operation, uploads, mask)
@@ -104,8 +116,7 @@ def read_request(
     prompt = None if operation is Operation.VARIATION else _prompt(top)
     n = top.integer("n", 1, MAX_N)
     size = _size(top, known)
-    router = top.record("router") or Fields(form=form, place="router")
-    strictness, options = _router(router)
+    strictness, options = _router(top.record("router"))
     return ImageRequest(
         id=id,
         operation=operation,
@@ -169,30 +180,30 @@ def _prompt(top: Fields) -> str:
 
 def _form(top: Fields, known: Entry | None) -> Form | None:
     """How the pictures are handed over; a model without links always sends base64, whatever was asked."""
-    word = top.word("response_format", tuple(Form))
+    word = top.word("response_format", _FORMS)
+    asked = None if word is None else Form(word)
     if known is None:
-        return None if word is None else Form(word)
-    return Form(word or Form.URL) if known.links else Form.B64_JSON
+        return asked
+    return asked or Form.URL if known.links else Form.B64_JSON
 
 
 def _asked(top: Fields, operation: Operation, size: Shape | str | None, known: Entry | None) -> Mapping[str, Any]:
     """The common parameters the caller gave."""
-    asked: dict[str, Any] = {}
-    for name, words in WORDS.items():
-        edits = name == "quality" and operation is Operation.EDIT
-        asked[name] = top.word(name, EDIT_QUALITIES if edits else words)
-    asked |= {name: top.integer(name, *bounds) for name, bounds in INTEGERS.items()}
-    asked |= {name: top.number(name, *bounds) for name, bounds in NUMBERS.items()}
-    asked |= {name: top.text(name, longest=MAX_PROMPT) or None for name in TEXTS}
+    readers = _COMMON_EDIT if operation is Operation.EDIT else _COMMON
+    given = sorted(readers.keys() & top.values.keys(), key=_IN_ORDER.index)
+    asked: dict[str, Any] = {name: readers[name](top) for name in given}
     asked["shape"] = size if isinstance(size, Shape) else None
     if known is None:
         asked["response_format"] = _form(top, known)
-    elif asked["shape"] is None and known.default_size is not None:
+    elif size is None and known.default_size is not None:
         asked["shape"] = read_size(known.default_size)
-    if asked["background"] == "transparent" and asked["output_format"] in _OPAQUE_FORMATS:
+    if asked.get("background") == "transparent" and asked.get("output_format") in _OPAQUE_FORMATS:
         raise illegal("background", "jpeg cannot be transparent; use output_format png or webp")
-    given = {name: value for name, value in asked.items() if value is not None}
-    return {name: value for name, value in given.items() if known is None or not exempt(known, name, value)}
+    return {
+        name: value
+        for name, value in asked.items()
+        if value is not None and value != "" and (known is None or not exempt(known, name, value))
+    }
 
 
 def _size(top: Fields, known: Entry | None) -> Shape | str | None:
@@ -225,8 +236,10 @@ def _aspect(top: Fields) -> Shape | None:
     return shape
 
 
-def _router(router: Fields) -> tuple[Strictness | None, Mapping[str, Mapping[str, Any]]]:
+def _router(router: Fields | None) -> tuple[Strictness | None, Mapping[str, Mapping[str, Any]]]:
     """The caller's word on inexact parameters, and fields for one kind of provider."""
+    if router is None:
+        return None, {}
     for name in router.values:
         if name not in {"unsupported", "options"}:  # ignoring one, say a dry run, could cost money
             raise unsupported(router.at(name[:64]), "this server has no such control; it has unsupported and options")
@@ -239,6 +252,8 @@ def _router(router: Fields) -> tuple[Strictness | None, Mapping[str, Mapping[str
 
 def _extras(top: Fields, size: Shape | str | None, prompt: str | None) -> Mapping[str, Any]:
     """Fields nobody here knows, and those within `extra_fields`, where some clients put them."""
+    if prompt is not None and not isinstance(size, str) and top.values.keys() <= _NONE_EXTRA:  # as in most bodies
+        return {}
     apart = top.record("extra_fields") or Fields(form=top.form)
     extras = {
         name: _BOOLEANS.get(value, value) if top.form and isinstance(value, str) else value

@@ -4,12 +4,12 @@ import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from providers.base import Usage
+from providers.dialect import ParameterWarning
 from router.engine.record import Attempt, Outcome
 from router.engine.request import Form, ImageRequest
 from router.images.pixels import FORMATS, Picture
@@ -22,13 +22,13 @@ _FACTS: Mapping[str, frozenset[str]] = {  # the only words the clients' response
     "quality": frozenset({"low", "medium", "high", "xhigh", "max"}),
     "background": frozenset({"transparent", "opaque"}),
 }
+_UNKNOWN = Usage()
 _HEADER_SAFE = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
 
 encode = msgspec.json.encode
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """A response ready to send: its pieces in order, its headers, and the code of the error it tells."""
 
     status: int
@@ -45,20 +45,21 @@ def success(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rende
         before, cargo, after = _item(delivery.picture, request.form)
         pieces += (head + before, cargo, after) if cargo else (head + before + after,)
         head = b","
+    cost = outcome.cost
     pictures = [delivery.picture for delivery in outcome.deliveries]
-    usage = usage_json(outcome.usage, outcome.cost, pictures, pictures_in=bool(request.images))
-    tail = {**_facts(outcome), "usage": usage}
+    tail = _facts(outcome)
+    tail["usage"] = usage_json(outcome.usage, cost, pictures, pictures_in=bool(request.images))
     if disclose:
         tail["router"] = _story(request, outcome)
     pieces.append(b"]," + encode(tail)[1:])
-    return Rendered(200, tuple(pieces), headers(request, outcome, disclose=disclose))
+    return Rendered(200, tuple(pieces), _headers(request, outcome, cost, disclose=disclose))
 
 
 def failure(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> Rendered:
     """What the caller is told when there is no picture: the last attempt's error, and every attempt and skip."""
     refused = refused_for(outcome, disclose=disclose)
     failures = tuple(_failures(outcome, disclose=disclose))
-    return refusal(refused, headers(request, outcome, disclose=disclose), failures)
+    return refusal(refused, _headers(request, outcome, outcome.cost, disclose=disclose), failures)
 
 
 def refused_for(outcome: Outcome, *, disclose: bool) -> Refused:
@@ -80,24 +81,34 @@ def refusal(
     return Rendered(refused.status, (envelope(refused, failures),), found, refused.code)
 
 
-def headers(request: ImageRequest, outcome: Outcome, *, disclose: bool) -> dict[str, str]:
+def _headers(request: ImageRequest, outcome: Outcome, cost: float | None, *, disclose: bool) -> dict[str, str]:
     """What happened, for those who read headers."""
     found = {"x-router-attempts": str(len(outcome.attempts))}
     dates = [request.retires]
     if outcome.attempts:
-        last = outcome.deliveries[-1].target if outcome.deliveries else outcome.attempts[-1].target
-        found["x-router-fallback-index"] = str(outcome.attempts[-1].fallback_index)
+        final = outcome.attempts[-1]
+        last = outcome.deliveries[-1].attempt.target if outcome.deliveries else final.target
+        found["x-router-fallback-index"] = str(final.fallback_index)
         if disclose:
-            found |= {"x-router-model": last.name, "x-router-provider": last.provider.name}
+            found["x-router-model"] = last.name
+            found["x-router-provider"] = last.provider.name
             dates.append(last.retires)
     found |= retirement(dates)
     if request.controls.cache is not None:
         found["x-router-cache"] = "BYPASS"
-    if outcome.cost is not None:
-        found["x-router-cost-usd"] = f"{outcome.cost:.6f}".rstrip("0").rstrip(".")
+    if cost is not None:
+        found["x-router-cost-usd"] = f"{cost:.6f}".rstrip("0").rstrip(".")
+    if outcome.warnings:
+        found |= _warned(outcome.warnings)
+    return found
+
+
+def _warned(warnings: Sequence[ParameterWarning]) -> dict[str, str]:
+    """The parameters that were left out, and those that were changed; only names that a header can hold."""
+    found = {}
     for name, parameters in (
-        ("x-router-dropped-params", [w.parameter for w in outcome.warnings if w.sent is None]),
-        ("x-router-adjusted-params", [w.parameter for w in outcome.warnings if w.sent is not None]),
+        ("x-router-dropped-params", [warning.parameter for warning in warnings if warning.sent is None]),
+        ("x-router-adjusted-params", [warning.parameter for warning in warnings if warning.sent is not None]),
     ):
         if safe := [parameter for parameter in parameters if _HEADER_SAFE.fullmatch(parameter)]:
             found[name] = ",".join(dict.fromkeys(safe))
@@ -115,7 +126,7 @@ def usage_json(
 
     Of input whose parts are unknown all is text, unless there were `pictures_in` it.
     """
-    used = used or Usage()
+    used = used or _UNKNOWN
     output = used.output_tokens or 0
     given = used.input_tokens or 0
     image_in = used.input_image_tokens or 0
@@ -153,10 +164,11 @@ def _item(picture: Picture, form: Form | None) -> tuple[bytes, memoryview | None
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        name: outcome.facts[name] for name, legal in _FACTS.items() if outcome.facts.get(name) in legal
-    }
-    return facts | looks(outcome.deliveries[0].picture)
+    looked: dict[str, Any] = {**looks(outcome.deliveries[0].picture)}
+    if not outcome.facts:
+        return looked
+    said = {name: outcome.facts[name] for name, legal in _FACTS.items() if outcome.facts.get(name) in legal}
+    return said | looked
 
 
 def looks(picture: Picture) -> dict[str, str]:

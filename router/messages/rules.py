@@ -43,9 +43,9 @@ def check(request: ImageRequest, entry: Entry) -> None:
         raise illegal("n", f"{request.n} is not legal for {entry.id}; use 1{_up_to(entry.n_max)}")
     if "shape" in request.asked:
         _check_shape(request.asked["shape"], entry)
-    for name in _WORDS:
-        if name in request.asked:
-            _check_word(name, request.asked[name], request.operation, entry)
+    for name, value in request.asked.items():
+        if name in _WORDS:
+            _check_word(name, value, request.operation, entry)
     _check_compression(request.asked, entry)
     check_uploads(request, entry)
 

@@ -22,6 +22,8 @@ MAX_METADATA = 512
 
 _IDENTITIES = ("identity", "contact")
 _IDENTITY_HEADERS = ("x-orq-identity-id", "x-orq-contact-id")
+_FIELDS = frozenset({*_IDENTITIES, "name", "metadata", "plugins"})
+_NO_TRACE = Trace()
 
 
 def read_trace(top: Fields, orq: Fields, headers: Mapping[str, str]) -> Trace:
@@ -30,15 +32,27 @@ def read_trace(top: Fields, orq: Fields, headers: Mapping[str, str]) -> Trace:
     Raises:
         Refused: 400, with the place as the caller wrote it.
     """
-    bodies = [_identity(place, name) for name in _IDENTITIES for place in (top, orq) if place.get(name) is not None]
-    headed = [_header(headers[name], name) for name in _IDENTITY_HEADERS if headers.get(name)]
+    if _FIELDS.isdisjoint(top.values) and _FIELDS.isdisjoint(orq.values):
+        return headed_trace(headers)
+    bodies = [_identity(place, name) for name in _IDENTITIES for place in (top, orq) if place.has(name)]
+    headed = _headed(headers)
     names = [place.text("name") for place in (top, orq)]
     return Trace(
-        identity=next(iter(bodies + headed), None),
+        identity=bodies[0] if bodies else headed,
         name=next((name for name in names if name is not None), None),
         metadata=_metadata(top),
         notes=tuple(note for place in (top, orq) for note in _plugins(place)),
     )
+
+
+def headed_trace(headers: Mapping[str, str]) -> Trace:
+    """The trace of a request whose body says nothing of the kind.
+
+    Raises:
+        Refused: 400, with the header at fault.
+    """
+    identity = _headed(headers)
+    return _NO_TRACE if identity is None else Trace(identity=identity)
 
 
 def _identity(place: Fields, name: str) -> str:
@@ -66,10 +80,15 @@ def _objects(value: Any, place: str) -> Sequence[Mapping[str, Any]]:
     return objects
 
 
-def _header(value: str, name: str) -> str:
-    if len(value) > MAX_IDENTITY:
-        raise too_long(name, len(value), MAX_IDENTITY)
-    return value
+def _headed(headers: Mapping[str, str]) -> str | None:
+    """The identity in the headers: the first counts, each must be right."""
+    found = None
+    for name in _IDENTITY_HEADERS:
+        if value := headers.get(name):
+            if len(value) > MAX_IDENTITY:
+                raise too_long(name, len(value), MAX_IDENTITY)
+            found = found or value
+    return found
 
 
 def _metadata(top: Fields) -> Mapping[str, str]:

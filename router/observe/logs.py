@@ -1,6 +1,7 @@
 """What is logged: of each request one line without prompts, keys and picture bytes, and what befell the router."""
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,13 @@ from router.auth import Caller
 from router.engine.ledger import Row
 from router.engine.record import Attempt, Outcome
 from router.engine.request import ImageRequest
-from router.observe.output import about, configure, dropped, redact
+from router.observe.labels import OTHER
+from router.observe.output import about, configure, dropped, hears, redact, tell
 
 __all__ = ["about", "configure", "dropped", "redact"]
+
+_FROM_OUTSIDE = ("client_retry", "identity", "name", "metadata", "notes", "adjusted")  # in words of the caller's own
+_A_NAME = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)  # of a parameter; anything else may be words of a prompt
 
 
 def logger() -> FilteringBoundLogger:
@@ -36,37 +41,62 @@ def request_line(
     client_retry: str | None,
 ) -> None:
     """The canonical line of one request; field names follow OpenTelemetry where it has them."""
-    fields: dict[str, Any] = {
-        "request_id": request_id,
-        "gen_ai.request.model": route,
-        "status": status,
-        "seconds": round(seconds, 4),
-        "caller": caller.name if caller else None,
-        "error.type": error,
-        "client_retry": client_retry,
-    }
+    fields: dict[str, Any] = {"request_id": request_id}
+    if route is not None:
+        fields["gen_ai.request.model"] = route
+    fields["status"] = status
+    fields["seconds"] = round(seconds, 4)
+    if caller is not None:
+        fields["caller"] = caller.name
+    if error is not None:
+        fields["error.type"] = error
+    if client_retry is not None:
+        fields["client_retry"] = client_retry
     if request is not None:
-        fields |= {
-            "operation": request.operation,
-            "n": request.n,
-            "input_images": len(request.images),
-            "prompt_characters": len(request.prompt),
-            "identity": request.trace.identity,
-            "name": request.trace.name,
-            "metadata": dict(request.trace.metadata) or None,
-            "notes": list(request.trace.notes) or None,
-        }
+        _add_request(fields, request)
     if outcome is not None:
-        fields |= _story(outcome)
-    logger().info("request", **{key: value for key, value in fields.items() if value is not None})
+        _add_story(fields, outcome)
+    tell("request", fields, _FROM_OUTSIDE)
+
+
+def _add_request(fields: dict[str, Any], request: ImageRequest) -> None:
+    fields["operation"] = request.operation
+    fields["n"] = request.n
+    fields["input_images"] = len(request.images)
+    fields["prompt_characters"] = len(request.prompt)
+    trace = request.trace
+    if trace.identity is not None:
+        fields["identity"] = trace.identity
+    if trace.name is not None:
+        fields["name"] = trace.name
+    if trace.metadata:
+        fields["metadata"] = dict(trace.metadata)
+    if trace.notes:
+        fields["notes"] = list(trace.notes)
+
+
+def _add_story(fields: dict[str, Any], outcome: Outcome) -> None:
+    attempts = outcome.attempts
+    if attempts:
+        fields["gen_ai.provider.name"] = attempts[-1].target.provider.kind
+    fields["images"] = len(outcome.deliveries)
+    if (cost := outcome.cost) is not None:
+        fields["cost_usd"] = cost
+    fields["attempts"] = [_tried(attempt) for attempt in attempts]
+    if outcome.skips:
+        fields["skipped"] = [skip.target.name for skip in outcome.skips]
+    if outcome.warnings:
+        names = (warning.parameter for warning in outcome.warnings)
+        fields["adjusted"] = [name if _A_NAME.fullmatch(name) else OTHER for name in names]
+    if maybe_billed := [attempt for attempt in attempts if attempt.outcome is OutcomeClass.AMBIGUOUS]:
+        fields["maybe_billed"] = len(maybe_billed)
 
 
 def attempt(ended: Attempt) -> None:
     """The detail of one attempt, for whoever looks closely."""
-    log = logger()
-    if not log.is_enabled_for(logging.DEBUG):
-        return
-    log.debug("attempt", **{key: value for key, value in {**_tried(ended), **_detail(ended)}.items() if value})
+    if hears(logging.DEBUG):
+        told = {**_tried(ended), **_detail(ended)}
+        logger().debug("attempt", **{key: value for key, value in told.items() if value})
 
 
 def _tried(attempt: Attempt) -> dict[str, Any]:
@@ -109,18 +139,6 @@ def orphan(row: Row) -> None:
         started=row.started,
         job=row.job,
     )
-
-
-def _story(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "gen_ai.provider.name": outcome.attempts[-1].target.provider.kind if outcome.attempts else None,
-        "images": len(outcome.deliveries),
-        "cost_usd": outcome.cost,
-        "attempts": [_tried(attempt) for attempt in outcome.attempts],
-        "skipped": [skip.target.name for skip in outcome.skips] or None,
-        "adjusted": [warning.parameter for warning in outcome.warnings] or None,
-        "maybe_billed": sum(attempt.outcome is OutcomeClass.AMBIGUOUS for attempt in outcome.attempts) or None,
-    }
 
 
 def stale(file: str, mistakes: Sequence[str]) -> None:

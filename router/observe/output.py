@@ -5,12 +5,14 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
 from router.config.observing import Log
 from router.observe.sink import Sink
@@ -52,7 +54,11 @@ class Output:
                 *([] if self._worker is None else [_Numbered(self._worker)]),
                 _of_subject,
                 redact,
-                *(_pretty() if pretty else [structlog.processors.JSONRenderer(serializer=_json)]),
+                *(
+                    [structlog.dev.ConsoleRenderer(colors=True, sort_keys=False), _Words(level)]
+                    if pretty
+                    else [_Json(level, self._sink, self._worker)]
+                ),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(level),
             logger_factory=lambda *_: _Logger(self._sink),
@@ -70,6 +76,25 @@ def configure(stream: TextIO, worker: int | None = None) -> Output:
 def about(request_id: str, trace_id: str | None) -> None:
     """What every line of the current request says."""
     _subject.set({"request_id": request_id} if trace_id is None else {"request_id": request_id, "trace_id": trace_id})
+
+
+def tell(event: str, fields: dict[str, Any], from_outside: Iterable[str]) -> None:
+    """Log a line at `info` in which only the fields `from_outside` may be long or secret; `fields` are given away.
+
+    As JSON it is one step, where all other lines are many: every request has such a line.
+    """
+    last = structlog.get_config()["processors"][-1]
+    if isinstance(last, _Json):
+        last.tell(event, fields, from_outside)
+    else:
+        structlog.get_logger().info(event, **fields)
+
+
+def hears(level: int) -> bool:
+    """Whether a line of this level is written at all."""
+    last = structlog.get_config()["processors"][-1]
+    enabled: bool = last.level <= level if isinstance(last, _Last) else structlog.get_logger().is_enabled_for(level)
+    return enabled
 
 
 def dropped() -> int:
@@ -155,13 +180,44 @@ def _chain(error: BaseException) -> list[str]:
     return told
 
 
-def _json(event: EventDict, **_: Any) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+class _Last:
+    """The last step of a line's way, which knows the level from which on there are lines."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
 
 
-def _pretty() -> list[Processor]:
-    return [structlog.dev.ConsoleRenderer(colors=True, sort_keys=False), _encoded]
+class _Words(_Last):
+    """For people: what comes is text already."""
+
+    def __call__(self, _logger: WrappedLogger, _method: str, line: Any) -> bytes:
+        return str(line).encode("utf-8", "replace")
 
 
-def _encoded(_logger: WrappedLogger, _method: str, line: Any) -> bytes:
-    return str(line).encode("utf-8", "replace")
+class _Json(_Last):
+    """For machines."""
+
+    def __init__(self, level: int, sink: Sink, worker: int | None) -> None:
+        super().__init__(level)
+        self._sink = sink
+        self._worker = worker
+        self._encode = msgspec.json.Encoder(enc_hook=str).encode
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+        return self._encode(event)
+
+    def tell(self, event: str, fields: dict[str, Any], from_outside: Iterable[str]) -> None:
+        """Write a line as the other steps would have made it."""
+        if self.level > logging.INFO:
+            return
+        for name in from_outside:
+            if name in fields:
+                fields[name] = _masked(name, fields[name])
+        subject = _subject.get()
+        line = fields if subject is None else {**subject, **fields}
+        line["event"] = event
+        line["level"] = "info"
+        line["timestamp"] = datetime.now(UTC)
+        if self._worker is not None:
+            line["worker"] = self._worker
+        self._sink.put(self._encode(line) + b"\n")

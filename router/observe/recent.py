@@ -5,8 +5,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from providers.dialect import PARAMETERS, ParameterWarning
 from router.engine.record import Attempt, Outcome, Skip
@@ -21,8 +22,7 @@ _MOST = 40  # attempts, skips or warnings of one request
 _PLAIN = PARAMETERS - {"negative_prompt", "user", "safety_identifier"} | {"size", "operation", "n", "response_format"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """One request that was answered. `at` is Unix time; `began` the loop's time, as attempts have it.
 
     `prompt` is None where the configuration keeps none.
@@ -41,8 +41,7 @@ class Ended:
     prompts: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What is kept of a request, ready to be sent. `number` counts all requests."""
 
     number: int
@@ -64,7 +63,10 @@ class Recent:
         """Keep a request that was answered, count its attempts, and wake whoever watches."""
         now = self._clock()
         for attempt in ended.outcome.attempts if ended.outcome is not None else ():
-            self._tallies.setdefault(attempt.target.key, Tally()).add(attempt, now)
+            key = attempt.target.key
+            if (tally := self._tallies.get(key)) is None:
+                tally = self._tallies[key] = Tally()
+            tally.add(attempt, now)
         self._count += 1
         self._entries.append(Entry(self._count, ended.caller, _told(ended)))
         for listener in self._listeners:

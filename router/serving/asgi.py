@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from starlette.applications import Starlette
-
-from router.app import build
+from router.app import Application, build
 from router.observe import logs
 from router.service import Service
 from router.serving.start import Source, found, report
@@ -24,7 +22,7 @@ from router.serving.start import Source, found, report
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - where it really listens is not known here, so it is taken for the widest
 
 
-def create() -> Starlette:
+def create() -> Application:
     """The application, from what the environment says.
 
     Raises:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from router.api.admitted import GONE
 from router.config.model import Server
 from router.messages.errors import Refused, envelope
 
@@ -15,6 +18,7 @@ _LAST_WORDS = 0.5  # seconds for what was on its way when the server stopped
 _OWN_FILES = 24  # what a process has open before its first client
 _FILES_EACH = 3  # the client's connection, one to a backend, the spool
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
+_FORWARDED = frozenset({b"x-forwarded-proto", b"x-forwarded-for"})
 _NO_UPGRADE = "this server speaks HTTP/1.1 alone: send the request without an Upgrade header"
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Unavailable"}
 
@@ -45,6 +49,16 @@ class Config(uvicorn.Config):
     """The server's settings, with the limits that it does not have."""
 
     limits: Limits
+    app_behind_proxy: Any
+    """The application for requests on which a proxy tells whose they were: the others are not searched for that."""
+
+    def __init__(self, app: ASGIApp, **named: Any) -> None:
+        super().__init__(app, access_log=False, server_header=False, proxy_headers=False, **named)
+
+    def load(self) -> None:
+        """Make the application ready."""
+        super().load()
+        self.app_behind_proxy = ProxyHeadersMiddleware(self.loaded_app, self.forwarded_allow_ips)
 
 
 class _TooMuch(Exception):  # noqa: N818 - an answer, not a fault
@@ -80,9 +94,11 @@ class Protocol(HttpToolsProtocol):
         self._head = 0  # bytes since the last whole head
         self._parsed = 0  # bytes of this one
         self._in_head = True
+        self._begun = False  # whether a part of a head is there
         self._refused: Refused | None = None
         self._parted = False
         self._last = False  # whether the next answer is the connection's last
+        self._gone: asyncio.Future[None] = self.loop.create_future()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or say that there are too many."""
@@ -97,8 +113,10 @@ class Protocol(HttpToolsProtocol):
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the clock."""
+        """Let go of the clock, and of whoever asked."""
         self._stop_clock()
+        if not self._gone.done():
+            self._gone.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -112,15 +130,13 @@ class Protocol(HttpToolsProtocol):
             return
         if self._in_head and self._head > self._limits.max_head:
             self._refuse(self._too_large())
-        elif self._idle and self._clock is None and self.timeout_keep_alive_task is None:
+        elif self._clock is None and (self._begun or (self._idle and self.timeout_keep_alive_task is None)):
             self._await_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._in_head, self._parsed = True, 0
-        if self._clock is None:
-            self._await_head()
+        self._in_head, self._begun, self._parsed = True, True, 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of the address."""
@@ -139,15 +155,19 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
-        self._stop_clock()
-        self._in_head, self._head = False, 0
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        if self._clock is not None:
+            self._stop_clock()
+        self._in_head, self._begun, self._head = False, False, 0
+        names = [name for name, _ in self.headers]
+        hosts = names.count(b"host")
         if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
             self._refused = Refused(400, "invalid_request", "a request names its host once: send one Host header")
             raise _TooMuch
-        if self.parser.should_upgrade() and not _BODY.isdisjoint(name for name, _ in self.headers):
+        if self.parser.should_upgrade() and not _BODY.isdisjoint(names):
             self._refused = Refused(400, "invalid_request", _NO_UPGRADE)  # the parser would take the body for another's
             raise _TooMuch
+        self.scope["extensions"] = {GONE: self._gone}  # type: ignore[dict-item]  # one of our own
+        self.app = self.config.loaded_app if _FORWARDED.isdisjoint(names) else self.config.app_behind_proxy
         super().on_headers_complete()
         self.cycle.keep_alive &= not self._last
         self.cycle.transport = _Way(self)  # type: ignore[assignment]  # what a response uses of it

@@ -11,9 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from starlette.applications import Starlette
-
-from router.app import build
+from router.app import Application, build
 from router.config.load import Loaded
 from router.observe import logs
 from router.observe.listener import Listener
@@ -81,7 +79,7 @@ def work(source: Source, number: int, pulse: int, numbers: Sequence[int], asked:
     run(_application(service, inherited(asked)), service, sockets, beat.show, beat.tick)
 
 
-def _application(service: Service, asked: list[socket.socket]) -> Starlette:
+def _application(service: Service, asked: list[socket.socket]) -> Application:
     """The application; `asked` are the sockets for Prometheus, where it has its own."""
     if not asked:
         return build(service)

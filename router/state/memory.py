@@ -1,11 +1,13 @@
 """A store in this process: dictionaries whose entries end by a clock."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 _AT_ONCE = 16  # ended entries that one write removes, so that no write takes long
+_NOTHING: tuple[None, float] = (None, -math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class MemoryStore:
         total = self.count(key) + amount
         if limit is not None and total > limit:
             return None
-        self.set_counter(key, total, ttl)
+        if amount:
+            self.set_counter(key, total, ttl)
         return total
 
     async def entries(self, prefix: str) -> Mapping[str, bytes]:
@@ -72,14 +75,14 @@ class MemoryStore:
 
     def read(self, key: str) -> bytes | None:
         """`get`, at once."""
-        held = self.look(key)
-        return None if held is None else held.value
+        value, end = self._entries.get(key, _NOTHING)
+        return value if end > self._clock() else None
 
     def look(self, key: str) -> Held | None:
         """An entry with the time it has left."""
-        value, end = self._entries.get(key, (b"", 0.0))
+        value, end = self._entries.get(key, _NOTHING)
         left = end - self._clock()
-        return Held(value, left) if key in self._entries and left > 0 else None
+        return Held(value, left) if value is not None and left > 0 else None
 
     def write(self, key: str, value: bytes | None, ttl: float) -> None:
         """`put`, at once; `delete` for None."""
@@ -92,12 +95,13 @@ class MemoryStore:
 
     def count(self, key: str) -> int:
         """What a counter stands at."""
-        total, end = self._counters.get(key, (0, 0.0))
-        return total if key in self._counters and end > self._clock() else 0
+        held = self._counters.get(key)
+        return held[0] if held is not None and held[1] > self._clock() else 0
 
     def counter_ttl(self, key: str) -> float:
         """The seconds a counter has left; 0 where there is none."""
-        return max(0.0, self._counters[key][1] - self._clock()) if key in self._counters else 0.0
+        held = self._counters.get(key)
+        return max(0.0, held[1] - self._clock()) if held is not None else 0.0
 
     def set_counter(self, key: str, total: int, ttl: float) -> None:
         """Say what a counter stands at. `ttl` is for a new one: the end of one that is there stays."""
