@@ -16,7 +16,8 @@ from PIL import Image as Drawing, ImageChops
 from providers.base import Image
 from router.config.pictures import Resize
 from router.images.pixels import MAX_PIXELS, CannotChange, Picture, decoded, recognise
-from router.images.transcode import JPEG, PNG, WEBP, Want, change, needs_change
+from router.images.transcode import change
+from router.images.want import JPEG, PNG, WEBP, Want, needs_change
 
 WRITTEN = (PNG, JPEG, WEBP)
 TEAL, RED, CLEAR = (0, 128, 128), (255, 0, 0), (0, 0, 0, 0)
@@ -309,7 +310,9 @@ def test_mutated_pictures_get_an_answer(data, kind, draw):
 MEASURED = """
 import sys
 from router.config.pictures import Resize
-from router.images.transcode import CannotChange, Want, change
+from router.images.pixels import CannotChange
+from router.images.transcode import change
+from router.images.want import Want
 
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) // 1024

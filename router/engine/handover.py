@@ -6,6 +6,7 @@ Base64 that already has the form asked passes through untouched. Whatever decode
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from providers.base import Image, bad_response
@@ -17,8 +18,11 @@ from router.engine.request import Form, ImageRequest
 from router.engine.route import Provider
 from router.images.pixels import FORMATS, CannotChange, Picture, decoded, encoded, recognise
 from router.images.store import PictureStore, StoreFailed
-from router.images.transcode import Want, change, needs_change
+from router.images.want import Want, needs_change
 from router.wire.fetch import Fetcher, FetchFailed
+
+if TYPE_CHECKING:
+    from router.images.transcode import Changed
 
 _MEDIA_TYPES = {word: media_type for media_type, word in FORMATS.items()}
 
@@ -113,7 +117,7 @@ class Handover:
         return found
 
     async def _changed(self, picture: Picture, want: Want) -> Picture:
-        made = await self.decoding.run(lambda: change(decoded(picture), want))
+        made = await self.decoding.run(lambda: _change(picture, want))
         return replace(
             picture,
             b64=None,
@@ -141,6 +145,12 @@ class Handover:
         if picture.data is None:
             return picture
         return replace(picture, data=None, b64=await asyncio.to_thread(encoded, picture.data))
+
+
+def _change(picture: Picture, want: Want) -> "Changed":
+    from router.images.transcode import change  # noqa: PLC0415 - what decodes takes megabytes, and few answers need it
+
+    return change(decoded(picture), want)
 
 
 def wish_for(request: ImageRequest, planned: Plan, resize: Resize, place: str, owner: str) -> Wish:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from providers.base import ErrorKind, Job, OutcomeClass, ProviderError, Upload
 from providers.dialect import Dialect, MaskForm
 from router.engine.decoding import Decoding
-from router.images.masks import as_png, mask_for
 from router.images.pixels import CannotChange
 
 
@@ -32,6 +31,8 @@ async def prepared(job: Job, dialect: Dialect, decoding: Decoding) -> Job:
 
 
 def _converted(job: Job, dialect: Dialect, odd: list[bool], *, foreign: bool) -> Job:
+    from router.images.masks import as_png, mask_for  # noqa: PLC0415 - what decodes takes megabytes, and few jobs need it
+
     images = tuple(as_png(image) if strange else image for image, strange in zip(job.images, odd, strict=True))
     mask = job.mask
     if foreign and mask is not None and dialect.mask is not None:

@@ -11,7 +11,8 @@ from providers.base import Upload
 from providers.dialect import MaskForm
 from router.config.pictures import Resize
 from router.images.pixels import CannotChange
-from router.images.transcode import PNG, resized, still, written
+from router.images.transcode import resized, still, written
+from router.images.want import PNG
 
 # Masks of two values only: some backends refuse any other, and in OpenAI's too a pixel is drawn anew or is not.
 _HALF = 128

@@ -6,7 +6,6 @@ from urllib.parse import unquote, urlsplit
 from router.state.base import StateStore
 from router.state.degrading import DegradingStore, OnAnswer, OnChange, unheard, untimed
 from router.state.memory import MemoryStore
-from router.state.sqlite import SqliteStore
 
 _FORMS = "'memory', 'sqlite:///path/to/file', 'redis://host:6379/0', 'rediss://…' with TLS, or 'unix:///path/to/socket'"
 _REDIS = {
@@ -35,7 +34,7 @@ def open_state(
         return MemoryStore()
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
-        shared: StateStore = _sqlite(url)
+        shared = _sqlite(url)
     elif scheme in _REDIS and url != scheme:
         shared = _redis(_REDIS[scheme] + url.removeprefix(scheme))
     else:
@@ -43,10 +42,13 @@ def open_state(
     return DegradingStore(shared, on_change or unheard, on_answer=on_answer or untimed)
 
 
-def _sqlite(url: str) -> SqliteStore:
+def _sqlite(url: str) -> StateStore:
     parts = urlsplit(url)
     if parts.netloc or parts.query or len(parts.path) < 2 or parts.path.endswith("/"):
         raise ValueError(f"The state '{url}' names no file: write 'sqlite:///' and the file's path from the root.")
+    # Only here: one process on one machine does without.
+    from router.state.sqlite import SqliteStore  # noqa: PLC0415 - said above
+
     path = Path("/" + unquote(parts.path).lstrip("/"))
     if path.is_dir():
         raise ValueError(f"The state '{url}' names a directory: add the name of a file in it.")
