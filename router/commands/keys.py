@@ -14,10 +14,11 @@ from typing import Any
 import click
 import msgspec
 
+from router.commands import mistakes
 from router.config import keyring
 from router.config.keys import StoredKey
 from router.config.load import server_of
-from router.config.mistakes import ConfigError, quoted, suggestion
+from router.config.mistakes import quoted, suggestion
 from router.config.model import ClientKey, Server
 
 _SPAN = re.compile(r"([0-9]{1,5})([smhd])")
@@ -210,7 +211,7 @@ class _Place:
 
     @classmethod
     def of(cls, file: Path) -> "_Place":
-        with _complaining():
+        with mistakes.told():
             server, broken = server_of(file, os.environ)
         if server.keys_file is None:
             raise click.ClickException(f"{file} names no file for keys: add `keys_file: keys.yaml` to its server part")
@@ -235,14 +236,14 @@ class _Place:
     @contextmanager
     def changing(self) -> Iterator[list[StoredKey]]:
         try:
-            with _complaining(), keyring.changing(self.path, _now()) as kept:
+            with mistakes.told(), keyring.changing(self.path, _now()) as kept:
                 yield kept
         except OSError as why:
             raise click.ClickException(f"{self.path}: {why.strerror}, so nothing was changed") from None
 
 
 def _rows(place: _Place, now: datetime) -> Iterator[Row]:
-    with _complaining():
+    with mistakes.told():
         stored = keyring.keys_of(place.path)
     for name, known in place.named.items():
         own = [key for key in stored if key.name == name]
@@ -291,13 +292,3 @@ def _id(which: str) -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-@contextmanager
-def _complaining() -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            click.echo(str(mistake), err=True)
-        raise click.exceptions.Exit(1) from None

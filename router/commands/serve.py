@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from router.config.load import ConfigError, Loaded
+from router.commands import mistakes
+from router.config.load import Loaded
 from router.serving import run
 from router.serving.start import CannotServe, Source
 
@@ -77,10 +78,7 @@ def _warn(loaded: Loaded) -> None:
 def _complaining() -> Iterator[None]:
     """What keeps a command from its work ends it, in words."""
     try:
-        yield
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            click.echo(str(mistake), err=True)
-        raise click.exceptions.Exit(1) from None
+        with mistakes.told():
+            yield
     except CannotServe as why:
         raise click.ClickException(str(why)) from None
