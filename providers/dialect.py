@@ -4,6 +4,7 @@ What no rule covers is left out and said; nothing is dropped in silence. Require
 a mask, transparency) are never adapted: a model that cannot meet one raises `Unsupported`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -193,6 +194,9 @@ class Dialect:
         return self.params.get(parameter)
 
 
+_NAME = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class ParameterWarning:
     """A parameter that was sent differently than asked, or left out (`sent` is None)."""
@@ -201,6 +205,11 @@ class ParameterWarning:
     asked: str
     sent: str | None
     reason: str
+
+    @property
+    def named(self) -> bool:
+        """Whether its name is one: a caller may write anything there, also what belongs in no header and no log."""
+        return _NAME.fullmatch(self.parameter) is not None
 
     @property
     def objection(self) -> str:

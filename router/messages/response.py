@@ -1,7 +1,6 @@
 """An outcome in the contract's words. Base64 is passed on as the slices it came in, between small pieces of JSON."""
 
 import math
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -23,7 +22,6 @@ _FACTS: Mapping[str, frozenset[str]] = {  # the only words the clients' response
     "background": frozenset({"transparent", "opaque"}),
 }
 _UNKNOWN = Usage()
-_HEADER_SAFE = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)
 
 encode = msgspec.json.encode
 
@@ -107,11 +105,11 @@ def _warned(warnings: Sequence[ParameterWarning]) -> dict[str, str]:
     """The parameters that were left out, and those that were changed; only names that a header can hold."""
     found = {}
     for name, parameters in (
-        ("x-router-dropped-params", [warning.parameter for warning in warnings if warning.sent is None]),
-        ("x-router-adjusted-params", [warning.parameter for warning in warnings if warning.sent is not None]),
+        ("x-router-dropped-params", [each.parameter for each in warnings if each.named and each.sent is None]),
+        ("x-router-adjusted-params", [each.parameter for each in warnings if each.named and each.sent is not None]),
     ):
-        if safe := [parameter for parameter in parameters if _HEADER_SAFE.fullmatch(parameter)]:
-            found[name] = ",".join(dict.fromkeys(safe))
+        if parameters:
+            found[name] = ",".join(dict.fromkeys(parameters))
     return found
 
 

@@ -1,7 +1,6 @@
 """What is logged: of each request one line without prompts, keys and picture bytes, and what befell the router."""
 
 import logging
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from router.observe.output import about, configure, dropped, hears, redact, tell
 __all__ = ["about", "configure", "dropped", "redact"]
 
 _FROM_OUTSIDE = ("client_retry", "identity", "name", "metadata", "notes", "adjusted")  # in words of the caller's own
-_A_NAME = re.compile(r"[\w.\-\[\]]{1,64}", re.ASCII)  # of a parameter; anything else may be words of a prompt
 
 
 def logger() -> FilteringBoundLogger:
@@ -86,8 +84,8 @@ def _add_story(fields: dict[str, Any], outcome: Outcome) -> None:
     if outcome.skips:
         fields["skipped"] = [skip.target.name for skip in outcome.skips]
     if outcome.warnings:
-        names = (warning.parameter for warning in outcome.warnings)
-        fields["adjusted"] = [name if _A_NAME.fullmatch(name) else OTHER for name in names]
+        # What is no name may be words of a prompt.
+        fields["adjusted"] = [warning.parameter if warning.named else OTHER for warning in outcome.warnings]
     if maybe_billed := [attempt for attempt in attempts if attempt.outcome is OutcomeClass.AMBIGUOUS]:
         fields["maybe_billed"] = len(maybe_billed)
 
