@@ -48,7 +48,7 @@ def test_every_mistake_is_told_where_it_stands(config, broken: Broken):
     assert said(refused.value) == expected
 
 
-@pytest.mark.parametrize("state", ["rediss//:secret@host", "redis:/host", "sqlite:state", "disk", ""])
+@pytest.mark.parametrize("state", ["rediss//:secret@host", "redis:/host", "sqlite:state", "sqlite://state", "disk", ""])
 def test_a_state_nobody_has_is_told_without_its_password(config, state: str) -> None:
     """An address that no store can be opened by is a mistake of the file, found before anything is started on it."""
     with pytest.raises(ConfigError) as raised:

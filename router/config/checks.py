@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import providers
 from providers.base import Adapter
 from providers.dialect import Dialect, parameter_name
+from router.config import states
 from router.config.mistakes import Place, quoted, suggestion
 from router.config.model import ModelSettings, ProviderSettings, Server, Settings, Store, TargetSettings
 from router.config.workflows import Graphs, equipped, known_as
@@ -14,7 +15,6 @@ from router.config.workflows import Graphs, equipped, known_as
 _NOT_THE_TARGETS = {"response_format"}
 """Parameters that the router itself fulfils, whatever the target."""
 
-_STATES = ("sqlite:///", "redis://", "rediss://", "valkey://", "valkeys://", "unix://")
 _SHORTEST_LIFETIME = 60.0
 _SHORTEST_SIGNING_KEY = 16
 
@@ -172,9 +172,8 @@ def _aliases(models: Mapping[str, ModelSettings]) -> Iterator[Finding]:
 
 def _state(state: str) -> Iterator[Finding]:
     """Told without the value, which may hold a password."""
-    if state != "memory" and not state.startswith(_STATES):
-        message = f"no store is named so: write 'memory', or an address that begins with {', '.join(_STATES)}"
-        yield Finding(("server", "state"), message)
+    if not states.known(state):
+        yield Finding(("server", "state"), f"no store is named so: write {states.FORMS}")
 
 
 def _server(server: Server, models: Mapping[str, ModelSettings], written: AbstractSet[Place]) -> Iterator[Finding]:

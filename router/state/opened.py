@@ -3,18 +3,10 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from router.config import states
 from router.state.base import StateStore
 from router.state.degrading import DegradingStore, OnAnswer, OnChange, unheard, untimed
 from router.state.memory import MemoryStore
-
-_FORMS = "'memory', 'sqlite:///path/to/file', 'redis://host:6379/0', 'rediss://…' with TLS, or 'unix:///path/to/socket'"
-_REDIS = {
-    "redis": "redis",
-    "rediss": "rediss",
-    "valkey": "redis",
-    "valkeys": "rediss",
-    "unix": "unix",
-}
 
 
 def open_state(
@@ -30,15 +22,15 @@ def open_state(
     Raises:
         ValueError: no store can be made of `url`. The message does not repeat it, as it may hold a password.
     """
-    if url == "memory":
+    if url == states.MEMORY:
         return MemoryStore()
     scheme = url.partition("://")[0]
-    if scheme == "sqlite":
+    if scheme == states.SQLITE:
         shared = _sqlite(url)
-    elif scheme in _REDIS and url != scheme:
-        shared = _redis(_REDIS[scheme] + url.removeprefix(scheme))
+    elif states.known(url):
+        shared = _redis(states.REDIS[scheme] + url.removeprefix(scheme))
     else:
-        raise ValueError(f"The state is none of the stores there are: write {_FORMS}.")
+        raise ValueError(f"The state is none of the stores there are: write {states.FORMS}.")
     return DegradingStore(shared, on_change or unheard, on_answer=on_answer or untimed)
 
 
