@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 UNSURE = frozenset({"hang", "reset", "cut", "half", "garbage", "502"})
 """Faults after which nobody but the backend knows whether the picture was made and billed."""
 
-BILLED = UNSURE | {"ok", "slow"}
 _HANG = 30.0  # seconds: longer than any attempt
 
 
